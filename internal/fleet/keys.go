@@ -1,0 +1,52 @@
+package fleet
+
+import "strings"
+
+// Keys names the records of one fleet in Consul. Each has one writer; the table
+// is in docs/design.md.
+type Keys struct{ prefix string }
+
+// KeysOf gives the keys of a fleet: all under redfleet/<fleet>/.
+func KeysOf(fleet string) Keys { return Keys{prefix: "redfleet/" + fleet + "/"} }
+
+// Prefix is the folder of all records, with a slash at its end.
+func (k Keys) Prefix() string { return k.prefix }
+
+// Spec is written by the operator alone.
+func (k Keys) Spec() string { return k.prefix + "spec" }
+
+// Control is written by the lease holder; every agent watches it.
+func (k Keys) Control() string { return k.prefix + "control" }
+
+// Lease is held by a coordinator's session.
+func (k Keys) Lease() string { return k.prefix + "lease" }
+
+// Group is written by the lease holder.
+func (k Keys) Group(name string) string { return k.prefix + "group/" + name }
+
+// Groups is the folder of the group records.
+func (k Keys) Groups() string { return k.prefix + "group/" }
+
+// Goal is written by the lease holder.
+func (k Keys) Goal(node string) string { return k.prefix + "goal/" + node }
+
+// Goals is the folder of the goals.
+func (k Keys) Goals() string { return k.prefix + "goal/" }
+
+// Report is written by that node's agent.
+func (k Keys) Report(node string) string { return k.prefix + "report/" + node }
+
+// Reports is the folder of the reports; only a coordinator watches it.
+func (k Keys) Reports() string { return k.prefix + "report/" }
+
+// Secret is written by the lease holder.
+func (k Keys) Secret(group string) string { return k.prefix + "secret/" + group }
+
+// Event is written by who acted; id is a ULID, so keys sort by time.
+func (k Keys) Event(id string) string { return k.prefix + "event/" + id }
+
+// Events is the folder of the events.
+func (k Keys) Events() string { return k.prefix + "event/" }
+
+// Base is the last element of a key: the node's or the group's name.
+func Base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
