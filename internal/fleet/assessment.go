@@ -85,6 +85,9 @@ type World struct {
 	Reports map[string]ReportRecord
 	// Services are the fleet's entries in Consul's catalog; nil when not read.
 	Services []ServiceEntry
+	// Problems says, by key, why a record other than a report could not be
+	// read. Such a record is in none of the fields above.
+	Problems map[string]string
 }
 
 // ReportRecord is a report with what Consul knows about it.
