@@ -21,7 +21,8 @@ func CAS(key string, val []byte, index uint64) Op {
 // Delete removes key; a key that is not there is no failure.
 func Delete(key string) Op { return Op{api.KVTxnOp{Verb: api.KVDelete, Key: key}} }
 
-// DeleteCAS removes key and fails when its index is not the given one.
+// DeleteCAS removes key and fails when its index is not the given one; a key that
+// is not there is no failure.
 func DeleteCAS(key string, index uint64) Op {
 	return Op{api.KVTxnOp{Verb: api.KVDeleteCAS, Key: key, Index: index}}
 }
