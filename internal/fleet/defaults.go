@@ -42,7 +42,7 @@ func (g GroupSpec) withDefaults(fleet string) GroupSpec {
 }
 
 func (s SentinelSpec) withDefaults(g GroupSpec) SentinelSpec {
-	if len(s.Nodes) == 0 {
+	if s.Nodes == nil { // an empty list is somebody's mistake, for Validate
 		s.Nodes = sentinelNodes(g.Nodes)
 	}
 	setDefault(&s.Port, DefaultSentinelPort)

@@ -5,14 +5,12 @@ import "strings"
 // Nearest finds the known word that somebody who wrote word most likely meant.
 // Case and the difference between "-" and "_" do not count. It answers false
 // when nothing is near enough to be worth naming: more than one slip per three
-// letters, and no known word that alone begins with word. Of equally near words
-// the first in known wins, so a caller with a map sorts its keys first.
+// letters, and no single known word that is the beginning of word or begins
+// with it. Of equally near words the first in known wins, so a caller with a
+// map sorts its keys first.
 func Nearest(word string, known []string) (string, bool) {
 	w := foldName(word)
 	best, bestDistance := "", len(w)/3+1
-	if len(w) < 3 {
-		bestDistance = 2
-	}
 	for _, k := range known {
 		if d := editDistance(w, foldName(k)); d < bestDistance {
 			best, bestDistance = k, d
@@ -24,11 +22,13 @@ func Nearest(word string, known []string) (string, bool) {
 	return onlyWithPrefix(w, known)
 }
 
-// onlyWithPrefix completes a word that was cut short, when it can mean one only.
+// onlyWithPrefix finds the word that was cut short or drawn out ("warning" for
+// "warn"), when it can be one only.
 func onlyWithPrefix(w string, known []string) (string, bool) {
 	found := ""
 	for _, k := range known {
-		if len(w) < 3 || !strings.HasPrefix(foldName(k), w) {
+		f := foldName(k)
+		if min(len(w), len(f)) < 3 || !strings.HasPrefix(f, w) && !strings.HasPrefix(w, f) {
 			continue
 		}
 		if found != "" {

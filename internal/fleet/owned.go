@@ -24,7 +24,7 @@ const (
 	insteadTLS       = "no key changes it: TLS is not supported yet"
 	insteadOtherwise = "write the directives themselves into [group.config]: a file or a new name that redfleet " +
 		"cannot see would escape its checks"
-	insteadReplica  = "no key changes it: a new replica must not be promoted, and none written to, before it has caught up"
+	insteadReplica  = "no key changes it: replicas stay read-only, and a new one is not promoted before it has caught up"
 	insteadSentinel = "set the keys of [group.sentinel] instead"
 )
 

@@ -71,7 +71,7 @@ func (v *validator) oneOf(path, what, word string, known []string) {
 	if near, ok := Nearest(word, known); ok {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
-	v.errorf(path, "unknown %s %q: it can be %s%s", what, word, quotedList(known), hint)
+	v.errorf(path, "unknown %s %q: it can be %s%s", what, word, quotedList(known, "or"), hint)
 }
 
 func (v *validator) nodes(path, owner string, nodes []string) {
@@ -121,7 +121,7 @@ func (v *validator) service(path, fleet string, g GroupSpec) {
 }
 
 func (v *validator) prefer(path string, g GroupSpec) {
-	if g.Prefer == "" || slices.Contains(g.Nodes, g.Prefer) {
+	if g.Prefer == "" || len(g.Nodes) == 0 || slices.Contains(g.Nodes, g.Prefer) {
 		return
 	}
 	hint := ""
@@ -129,11 +129,12 @@ func (v *validator) prefer(path string, g GroupSpec) {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
 	v.errorf(path, "node %q is not in the group, so it cannot be its first master; the nodes are %s%s",
-		g.Prefer, quotedList(g.Nodes), hint)
+		g.Prefer, quotedList(g.Nodes, "and"), hint)
 }
 
-// quotedList writes words as "a", "b" or "c", and stops after ten.
-func quotedList(words []string) string {
+// quotedList writes words as "a", "b" or "c", with the conjunction given, and
+// stops after ten.
+func quotedList(words []string, conjunction string) string {
 	const most = 10
 	var b strings.Builder
 	for i, w := range words {
@@ -142,7 +143,7 @@ func quotedList(words []string) string {
 			fmt.Fprintf(&b, " … (%d in all)", len(words))
 			return b.String()
 		case i > 0 && i == len(words)-1:
-			b.WriteString(" or ")
+			b.WriteString(" " + conjunction + " ")
 		case i > 0:
 			b.WriteString(", ")
 		}

@@ -39,8 +39,8 @@ func (v *validator) configValues(at string, values []string) {
 	}
 	for _, value := range values {
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			v.errorf(at, "%q has a line break or another control character in it; a value is one line of the file "+
-				"(use a list for several lines)", value)
+			v.errorf(at, "the value has a line break or another control character in it; a value is one line of the "+
+				"file (use a list for several lines)")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -35,9 +36,8 @@ func (v *validator) sentinel(path string, g GroupSpec) {
 		return
 	}
 	s := g.Sentinel
-	if len(g.Nodes) > 0 || len(s.Nodes) > 0 {
-		v.nodes(path+".nodes", "the sentinel part", s.Nodes)
-		v.sentinelCount(path+".nodes", g)
+	if len(g.Nodes) > 0 || len(s.Nodes) > 0 { // else the group's own error says it
+		v.sentinelNodes(path+".nodes", g)
 		v.quorum(path+".quorum", s.Quorum, len(s.Nodes))
 	}
 	v.port(path+".port", s.Port)
@@ -54,15 +54,21 @@ func (v *validator) sentinel(path string, g GroupSpec) {
 	v.oneOf(path+".announce", "announce", s.Announce, []string{AnnounceAddress, AnnounceHostname})
 }
 
-// sentinelCount warns of numbers that cannot survive what they should (S17).
-func (v *validator) sentinelCount(path string, g GroupSpec) {
+// sentinelNodes warns of numbers that cannot survive what they should (S17).
+func (v *validator) sentinelNodes(path string, g GroupSpec) {
+	if len(g.Sentinel.Nodes) > 0 && !slices.Equal(g.Sentinel.Nodes, sentinelNodes(g.Nodes)) {
+		v.nodes(path, "the sentinel part", g.Sentinel.Nodes) // else judged with the group's
+	}
 	if len(g.Nodes) == 1 {
 		v.warnf(path, "the group has one node, so there is no replica and nothing can fail over")
 	}
 	n := len(g.Sentinel.Nodes)
 	switch {
+	case n == 0:
+		v.errorf(path, "the list is empty and topology %q needs sentinels; take the line out for the group's nodes, or set "+
+			"topology = %q", Sentinel, Replication)
 	case n < 3:
-		v.warnf(path, "%s cannot survive the loss of one: the rest is no majority and no failover happens; use 3, 5 or 7",
+		v.warnf(path, "with %s the loss of one leaves no majority, and then nothing fails over; use 3, 5 or 7",
 			count(n, "sentinel"))
 	case n%2 == 0:
 		v.warnf(path, "%s survive the loss of no more than %d would, since a majority of them is %d; use 3, 5 or 7",
@@ -76,6 +82,7 @@ func (v *validator) sentinelCount(path string, g GroupSpec) {
 func (v *validator) quorum(path string, quorum, sentinels int) {
 	majority := Majority(sentinels)
 	switch {
+	case sentinels == 0: // said so already
 	case quorum < 1:
 		v.errorf(path, "%d is too few: at least one sentinel has to find the master down; leave quorum out for the majority, %d",
 			quorum, majority)
@@ -95,13 +102,13 @@ func (v *validator) downAfter(path string, d Duration) {
 	switch {
 	case d < minDownAfter:
 		v.errorf(path, "%s is too short: a sentinel looks at its master every 100 ms, so it would call a healthy one down; "+
-			"use %s or more (5s is usual)", d.Std(), minDownAfter.Std())
+			"use %s or more (5s is usual)", d, minDownAfter)
 	case d > maxDownAfter:
-		v.errorf(path, "%s is too long: nothing fails over before it has passed; use %s or less", d.Std(), maxDownAfter.Std())
+		v.errorf(path, "%s is too long: nothing fails over before it has passed; use %s or less", d, maxDownAfter)
 	case fractional(d):
-		v.errorf(path, "%s is finer than Sentinel counts; use whole milliseconds", d.Std())
+		v.errorf(path, "%s is finer than Sentinel counts; use whole milliseconds", d)
 	case d < hastyDownAfter:
-		v.warnf(path, "%s: a pause of the master's machine that long, as a slow disk or a snapshot of the VM makes, starts a failover", d.Std())
+		v.warnf(path, "%s: a pause of the master's machine that long, as a slow disk or a snapshot of the VM makes, starts a failover", d)
 	}
 }
 
@@ -109,12 +116,12 @@ func (v *validator) failoverTimeout(path string, d Duration) {
 	switch {
 	case d < minFailoverTimeout:
 		v.errorf(path, "%s is too short to elect a sentinel and to promote a replica; use %s or more (60s is usual)",
-			d.Std(), minFailoverTimeout.Std())
+			d, minFailoverTimeout)
 	case d > maxFailoverTimeout:
 		v.errorf(path, "%s is too long: a failover that got stuck is tried again only after twice that time; use %s or less",
-			d.Std(), maxFailoverTimeout.Std())
+			d, maxFailoverTimeout)
 	case fractional(d):
-		v.errorf(path, "%s is finer than Sentinel counts; use whole milliseconds", d.Std())
+		v.errorf(path, "%s is finer than Sentinel counts; use whole milliseconds", d)
 	}
 }
 
