@@ -1,0 +1,90 @@
+// Package fence decides who may start as what when a redis-server that ran
+// before is down: after a crash, a shutdown, a reboot, or a power loss of the
+// whole fleet (promises sentinel-owns-master, no-empty-master, data-wins).
+//
+// The decision is pure. It needs neither Consul nor the coordinator, only what
+// the group's own sentinels and servers answered (promise fail-static).
+package fence
+
+import (
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// SentinelView is what one sentinel of the group answered.
+type SentinelView struct {
+	Node     string
+	Answered bool
+	// Names is the master that this sentinel names.
+	Names fleet.Addr
+	// Epoch is the configuration epoch under which it names it.
+	Epoch uint64
+	// Flags of the master in this sentinel, comma separated.
+	Flags string
+	// Uptime of the sentinel process.
+	Uptime time.Duration
+	// Promotable are the replicas that this sentinel could promote, Alive those
+	// that it has not counted as down.
+	Promotable, Alive []fleet.Addr
+}
+
+// ServerView is what one server of the group answered.
+type ServerView struct {
+	Addr     fleet.Addr
+	Answered bool
+	Role     fleet.Role
+	Master   fleet.Addr
+	Keys     int64
+	// ReplID and ReplID2 are the lineages that the server's data belongs to.
+	ReplID, ReplID2 string
+}
+
+// Self is the instance that wants to start.
+type Self struct {
+	Addr fleet.Addr
+	// Follows is the master that its redis.conf names; zero for a master.
+	Follows fleet.Addr
+	// HasData: its folder holds data now. HadData: it held some when it ran.
+	HasData, HadData bool
+	// ReplID is the last lineage that it was seen with; empty if unknown.
+	ReplID string
+}
+
+// Case is all that a decision rests on.
+type Case struct {
+	Topology fleet.Topology
+	Self     Self
+	// Sentinels has one view for each sentinel of the group, Servers one for
+	// each other server.
+	Sentinels []SentinelView
+	Servers   []ServerView
+	// DownAfter is the sentinels' down-after.
+	DownAfter time.Duration
+	// Seed is there while the group forms.
+	Seed *fleet.Seed
+}
+
+// Decision says whether the instance may start, as what, and why.
+type Decision struct {
+	Start bool
+	// Follow is the master to follow; zero means: start as master.
+	Follow fleet.Addr
+	Rule   string
+	Reason string
+}
+
+// Decide gives the decision. When in doubt the instance stays down: a held
+// server loses nothing, a second master does.
+func Decide(c Case) Decision {
+	if c.Topology == fleet.Replication {
+		return decideReplication(c)
+	}
+	return decideSentinel(c)
+}
+
+func hold(rule, reason string) Decision { return Decision{Rule: rule, Reason: reason} }
+
+func start(rule string, follow fleet.Addr, reason string) Decision {
+	return Decision{Start: true, Follow: follow, Rule: rule, Reason: reason}
+}

@@ -1,0 +1,192 @@
+package fence
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+	"pgregory.net/rapid"
+)
+
+func addr(host string) fleet.Addr { return fleet.Addr{Host: host, Port: 6379} }
+
+// names builds n answering sentinels that name a master and have run for long.
+func names(master fleet.Addr, n int, edit func(*SentinelView)) []SentinelView {
+	var out []SentinelView
+	for i := range n {
+		v := SentinelView{Node: string(rune('a' + i)), Answered: true, Names: master, Flags: "master", Uptime: time.Hour}
+		if edit != nil {
+			edit(&v)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func silent(n int) []SentinelView { return make([]SentinelView, n) }
+
+func canPromote(a fleet.Addr) func(*SentinelView) {
+	return func(v *SentinelView) { v.Promotable = []fleet.Addr{a} }
+}
+
+func TestDecide(t *testing.T) {
+	me, other := addr("n1"), addr("n2")
+	full := Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"}
+	replica := Self{Addr: me, HasData: true, HadData: true, ReplID: "L1", Follows: other}
+	seed := &fleet.Seed{Master: me}
+	cases := map[string]struct {
+		c      Case
+		start  bool
+		follow fleet.Addr
+		rule   string
+	}{
+		"a master that others replaced returns as a replica": {
+			Case{Self: full, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
+		"a master is held while a replica can be promoted": {
+			Case{Self: full, Sentinels: names(me, 3, canPromote(other))}, false, fleet.Addr{}, "await-failover"},
+		"a master whose replicas cannot be promoted starts at once": {
+			Case{Self: full, Sentinels: names(me, 3, nil)}, true, fleet.Addr{}, "no-replica"},
+		"a master is held while a failover is under way": {
+			Case{Self: full, Sentinels: names(me, 3, func(v *SentinelView) { v.Flags = "master,failover_in_progress" })}, false, fleet.Addr{}, "failover-under-way"},
+		"a minority of the sentinels makes no master": {
+			Case{Self: full, Sentinels: append(names(me, 1, nil), silent(2)...)}, false, fleet.Addr{}, "no-majority"},
+		"sentinels that disagree make no master": {
+			Case{Self: full, Sentinels: append(names(me, 1, nil), names(other, 1, nil)...)}, false, fleet.Addr{}, "no-majority"},
+		"a replica starts without any sentinel": {
+			Case{Self: replica, Sentinels: silent(3)}, true, other, "as-it-was"},
+		"after a power loss young sentinels let the master start though replicas are back": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable = time.Second, []fleet.Addr{other}
+			})}, true, fleet.Addr{}, "young-sentinels"},
+		"sentinels near down-after are not young": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable = 3*time.Second, []fleet.Addr{other}
+			})}, false, fleet.Addr{}, "await-failover"},
+		"a young sentinel that already counts it down does not vouch": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable, v.Flags = time.Second, []fleet.Addr{other}, "s_down,master"
+			})}, false, fleet.Addr{}, "await-failover"},
+		"an empty ex-master waits while a replica holds the data": {
+			Case{Self: Self{Addr: me, HadData: true}, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 7}}}, false, fleet.Addr{}, "no-empty-master"},
+		"an empty ex-master waits for a silent peer that may hold the data": {
+			Case{Self: Self{Addr: me, HadData: true}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"youth does not excuse an empty master": {
+			Case{Self: Self{Addr: me, HadData: true}, DownAfter: time.Minute, Sentinels: names(me, 3, func(v *SentinelView) { v.Uptime = time.Second }),
+				Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"a master that never held data starts empty": {
+			Case{Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, true, fleet.Addr{}, "no-replica"},
+		"data is not wiped by an empty master of another lineage": {
+			Case{Self: full, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, ReplID: "L9"}}}, false, fleet.Addr{}, "data-wins"},
+		"an emptied master of the same lineage is followed": {
+			Case{Self: full, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, ReplID: "L9", ReplID2: "L1"}}}, true, other, "follow"},
+		"while forming the elected master starts without sentinels": {
+			Case{Self: Self{Addr: me}, Seed: seed, Sentinels: silent(3)}, true, fleet.Addr{}, "forming"},
+		"while forming a replica follows the elected master": {
+			Case{Self: Self{Addr: addr("n3")}, Seed: seed, Sentinels: silent(3)}, true, me, "forming"},
+		"while forming one sentinel that names another holds it": {
+			Case{Self: Self{Addr: me}, Seed: seed, Sentinels: append(names(other, 1, nil), silent(2)...)}, false, fleet.Addr{}, "forming-disagree"},
+		"while forming a majority still decides": {
+			Case{Self: full, Seed: seed, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
+		"without sentinels a master returns as it was": {
+			Case{Topology: fleet.Replication, Self: full}, true, fleet.Addr{}, "as-it-was"},
+		"without sentinels a replica returns as it was": {
+			Case{Topology: fleet.Replication, Self: replica}, true, other, "as-it-was"},
+		"without sentinels an empty master waits": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me, HadData: true}, Servers: []ServerView{{Addr: other, Answered: true, Keys: 1}}}, false, fleet.Addr{}, "no-empty-master"},
+		"without sentinels a second master is refused": {
+			Case{Topology: fleet.Replication, Self: full, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster}}}, false, fleet.Addr{}, "second-master"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if tc.c.Topology == "" {
+				tc.c.Topology = fleet.Sentinel
+			}
+			d := Decide(tc.c)
+			if d.Start != tc.start || d.Follow != tc.follow || d.Rule != tc.rule {
+				t.Errorf("got start=%v follow=%q rule=%s (%s), want start=%v follow=%q rule=%s",
+					d.Start, d.Follow, d.Rule, d.Reason, tc.start, tc.follow, tc.rule)
+			}
+			if d.Reason == "" {
+				t.Error("a decision without a reason")
+			}
+		})
+	}
+}
+
+func TestFirst(t *testing.T) {
+	me, other := addr("n1"), addr("n2")
+	cases := map[string]struct {
+		c      Case
+		start  bool
+		follow fleet.Addr
+		rule   string
+	}{
+		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me}}, true, fleet.Addr{}, "seed"},
+		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
+		"a late node learns the master from the sentinels": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
+		"a late node waits for a majority": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 1, nil), silent(2)...)}, false, fleet.Addr{}, "no-majority"},
+		"a wiped master waits while a replica can be promoted": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: names(me, 3, canPromote(other))}, false, fleet.Addr{}, "await-failover"},
+		"without sentinels it follows the one master": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me}, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster}}}, true, other, "follow"},
+		"without sentinels and master it waits": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me}, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, false, fleet.Addr{}, "no-master"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := First(tc.c)
+			if d.Start != tc.start || d.Follow != tc.follow || d.Rule != tc.rule {
+				t.Errorf("got start=%v follow=%q rule=%s (%s)", d.Start, d.Follow, d.Rule, d.Reason)
+			}
+		})
+	}
+}
+
+// TestNeverASecondMaster: over generated answers, an instance of a group that
+// serves starts as master only on the word of a majority, never while a
+// failover is under way, and never empty while a peer shows keys.
+func TestNeverASecondMaster(t *testing.T) {
+	hosts := []fleet.Addr{addr("n1"), addr("n2"), addr("n3")}
+	rapid.Check(t, func(t *rapid.T) {
+		c := Case{Topology: fleet.Sentinel, DownAfter: 5 * time.Second}
+		c.Self = Self{Addr: hosts[0], HasData: rapid.Bool().Draw(t, "has"), HadData: rapid.Bool().Draw(t, "had")}
+		c.Self.Follows = rapid.SampledFrom([]fleet.Addr{{}, hosts[1]}).Draw(t, "follows")
+		votes, switching := 0, false
+		total := rapid.SampledFrom([]int{1, 2, 3, 5, 7}).Draw(t, "sentinels")
+		for range total {
+			v := SentinelView{Answered: rapid.Bool().Draw(t, "answered"), Names: rapid.SampledFrom(hosts).Draw(t, "names"),
+				Flags:  rapid.SampledFrom([]string{"master", "master,failover_in_progress", "s_down,master"}).Draw(t, "flags"),
+				Uptime: time.Duration(rapid.IntRange(0, 9).Draw(t, "up")) * time.Second}
+			if rapid.Bool().Draw(t, "promotable") {
+				v.Promotable = []fleet.Addr{hosts[1]}
+			}
+			if v.Answered && v.Names == c.Self.Addr {
+				votes++
+			}
+			switching = switching || v.Answered && v.Flags == "master,failover_in_progress"
+			c.Sentinels = append(c.Sentinels, v)
+		}
+		full := false
+		for _, h := range hosts[1:] {
+			s := ServerView{Addr: h, Answered: rapid.Bool().Draw(t, "up"), Keys: int64(rapid.IntRange(0, 1).Draw(t, "keys"))}
+			full = full || s.Answered && s.Keys > 0
+			c.Servers = append(c.Servers, s)
+		}
+		d := Decide(c)
+		if !d.Start || d.Follow != (fleet.Addr{}) {
+			return
+		}
+		if votes < total/2+1 {
+			t.Fatalf("a master on the word of %d of %d", votes, total)
+		}
+		if switching {
+			t.Fatal("a master while a failover is under way")
+		}
+		if full && !c.Self.HasData {
+			t.Fatal("an empty master while a peer holds data")
+		}
+	})
+}

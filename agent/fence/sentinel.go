@@ -1,0 +1,156 @@
+package fence
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// youngMargin is kept from down-after when a sentinel's youth is the evidence:
+// it covers the time between the sentinel's answer and the server's first PONG.
+const youngMargin = 2 * time.Second
+
+func decideSentinel(c Case) Decision {
+	named, votes, answered := majorityMaster(c.Sentinels)
+	need := len(c.Sentinels)/2 + 1
+	switch {
+	case votes < need && c.Seed != nil:
+		return decideForming(c, answered)
+	case votes < need && c.Self.Follows != (fleet.Addr{}):
+		// A replica harms nobody: whoever is master, sentinels point it there.
+		return start("as-it-was", c.Self.Follows, fmt.Sprintf(
+			"it was a replica of %s; %d of %d sentinels could be asked", c.Self.Follows, answered, len(c.Sentinels)))
+	case votes < need:
+		return hold("no-majority", fmt.Sprintf(
+			"it was the master, and only %d of %d sentinels agree on one (%d answered); a master starts on the word of %d: bring sentinels back",
+			votes, len(c.Sentinels), answered, need))
+	case named != c.Self.Addr:
+		return decideFollow(c, named)
+	default:
+		return decideNamed(c, need)
+	}
+}
+
+// majorityMaster finds the address that most sentinels name.
+func majorityMaster(views []SentinelView) (named fleet.Addr, votes, answered int) {
+	count := map[fleet.Addr]int{}
+	for _, v := range views {
+		if !v.Answered || v.Names == (fleet.Addr{}) {
+			continue
+		}
+		answered++
+		count[v.Names]++
+		if count[v.Names] > votes {
+			named, votes = v.Names, count[v.Names]
+		}
+	}
+	return named, votes, answered
+}
+
+// decideForming: no client uses the group yet, and its sentinels may not have
+// started; the role on disk counts unless a sentinel that runs names another.
+func decideForming(c Case, answered int) Decision {
+	for _, v := range c.Sentinels {
+		if v.Answered && v.Names != (fleet.Addr{}) && v.Names != c.Seed.Master {
+			return hold("forming-disagree", fmt.Sprintf(
+				"the group forms with %s as its master, but the sentinel on %s names %s", c.Seed.Master, v.Node, v.Names))
+		}
+	}
+	reason := fmt.Sprintf("the group forms with %s as its master; %d sentinels answered", c.Seed.Master, answered)
+	if c.Seed.Master == c.Self.Addr {
+		if d, lost := lostData(c); lost {
+			return d
+		}
+		return start("forming", fleet.Addr{}, reason)
+	}
+	return start("forming", c.Seed.Master, reason)
+}
+
+// decideFollow: the majority names another master.
+func decideFollow(c Case, named fleet.Addr) Decision {
+	for _, s := range c.Servers {
+		if s.Addr != named || !s.Answered || !c.Self.HasData || s.Keys > 0 {
+			continue
+		}
+		if c.Self.ReplID != "" && (s.ReplID == c.Self.ReplID || s.ReplID2 == c.Self.ReplID) {
+			continue
+		}
+		return hold("data-wins", fmt.Sprintf(
+			"the sentinels name %s, which is empty and of another lineage, while this node holds data; it will not be wiped: save this node's data folder or flush it by name, then start it again", named))
+	}
+	return start("follow", named, fmt.Sprintf("a majority of the sentinels names %s", named))
+}
+
+// decideNamed: the majority still names this instance, which is down.
+func decideNamed(c Case, need int) Decision {
+	if v, ok := switching(c.Sentinels); ok {
+		return hold("failover-under-way", fmt.Sprintf("the sentinel on %s is failing over", v.Node))
+	}
+	if d, lost := lostData(c); lost {
+		return d
+	}
+	if young(c.Sentinels, c.DownAfter) >= need {
+		return start("young-sentinels", fleet.Addr{},
+			"a majority of the sentinels names this node and has run for less than down-after, so none can have counted it out")
+	}
+	if node, replica, ok := promotable(c.Sentinels); ok {
+		return hold("await-failover", fmt.Sprintf(
+			"it was the master; the sentinel on %s can promote %s: waiting for the failover, then it returns as a replica", node, replica))
+	}
+	return start("no-replica", fleet.Addr{}, "a majority of the sentinels names this node, and no replica could be promoted")
+}
+
+// lostData holds an instance that is empty while others may hold its data
+// (promise no-empty-master, hazard D1).
+func lostData(c Case) (Decision, bool) {
+	if c.Self.HasData {
+		return Decision{}, false
+	}
+	for _, s := range c.Servers {
+		if s.Answered && s.Keys > 0 {
+			return hold("no-empty-master", fmt.Sprintf(
+				"its data is gone while %s still holds %d keys: waiting until another is master", s.Addr, s.Keys)), true
+		}
+	}
+	if c.Self.HadData {
+		for _, s := range c.Servers {
+			if !s.Answered {
+				return hold("no-empty-master", fmt.Sprintf(
+					"its data is gone and %s, which may still hold it, does not answer: bring it back", s.Addr)), true
+			}
+		}
+	}
+	return Decision{}, false
+}
+
+func switching(views []SentinelView) (SentinelView, bool) {
+	for _, v := range views {
+		if v.Answered && strings.Contains(v.Flags, "failover_in_progress") {
+			return v, true
+		}
+	}
+	return SentinelView{}, false
+}
+
+// young counts the sentinels that answered and cannot have seen this master
+// down for down-after, since they have not run for so long.
+func young(views []SentinelView, downAfter time.Duration) int {
+	n := 0
+	for _, v := range views {
+		if v.Answered && v.Uptime+youngMargin < downAfter && !strings.Contains(v.Flags, "down") {
+			n++
+		}
+	}
+	return n
+}
+
+func promotable(views []SentinelView) (node string, replica fleet.Addr, ok bool) {
+	for _, v := range views {
+		if v.Answered && len(v.Promotable) > 0 {
+			return v.Node, v.Promotable[0], true
+		}
+	}
+	return "", fleet.Addr{}, false
+}
