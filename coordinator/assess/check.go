@@ -1,0 +1,128 @@
+package assess
+
+import (
+	"strings"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// The checks by name, in the order of the table that `redfleet verify` prints.
+const (
+	CheckReports          = "reports"
+	CheckInstances        = "instances"
+	CheckRoles            = "roles"
+	CheckLinks            = "links"
+	CheckOffsets          = "offsets"
+	CheckLineage          = "lineage"
+	CheckConfigRewrite    = "config-rewrite"
+	CheckCredentials      = "credentials"
+	CheckPeerAuth         = "peer-auth"
+	CheckReadOnly         = "read-only"
+	CheckWritePath        = "write-path"
+	CheckServices         = "services"
+	CheckDrift            = "drift"
+	CheckSentinelMaster   = "sentinel-master"
+	CheckSentinelPeers    = "sentinel-peers"
+	CheckSentinelReplicas = "sentinel-replicas"
+	CheckSentinelReach    = "sentinel-reach"
+	CheckQuorum           = "quorum"
+	CheckMajority         = "majority"
+	CheckPromotable       = "promotable"
+)
+
+// test is one check: what it wants, in words, and how it looks. A look judges
+// only instances that are up, so that one that is down is named once, by
+// "instances", and not by every other check too.
+type test struct {
+	name string
+	look func(v *view, f *finding)
+	// sentinel: only for a group with sentinels.
+	sentinel bool
+}
+
+// tests are all checks in their order.
+func tests() []test {
+	return []test{
+		{name: CheckReports, look: (*view).checkReports},
+		{name: CheckInstances, look: (*view).checkInstances},
+		{name: CheckRoles, look: (*view).checkRoles},
+		{name: CheckLinks, look: (*view).checkLinks},
+		{name: CheckOffsets, look: (*view).checkOffsets},
+		{name: CheckLineage, look: (*view).checkLineage},
+		{name: CheckConfigRewrite, look: (*view).checkConfigRewrite},
+		{name: CheckCredentials, look: (*view).checkCredentials},
+		{name: CheckPeerAuth, look: (*view).checkPeerAuth},
+		{name: CheckReadOnly, look: (*view).checkReadOnly},
+		{name: CheckWritePath, look: (*view).checkWritePath},
+		{name: CheckServices, look: (*view).checkServices},
+		{name: CheckDrift, look: (*view).checkDrift},
+		{name: CheckSentinelMaster, look: (*view).checkSentinelMaster, sentinel: true},
+		{name: CheckSentinelPeers, look: (*view).checkSentinelPeers, sentinel: true},
+		{name: CheckSentinelReplicas, look: (*view).checkSentinelReplicas, sentinel: true},
+		{name: CheckSentinelReach, look: (*view).checkSentinelReach, sentinel: true},
+		{name: CheckQuorum, look: (*view).checkQuorum, sentinel: true},
+		{name: CheckMajority, look: (*view).checkMajority, sentinel: true},
+		{name: CheckPromotable, look: (*view).checkPromotable, sentinel: true},
+	}
+}
+
+// CheckNames are the names of the checks of a topology, in order.
+func CheckNames(topology fleet.Topology) []string {
+	var out []string
+	for _, t := range tests() {
+		if !t.sentinel || topology == fleet.Sentinel {
+			out = append(out, t.name)
+		}
+	}
+	return out
+}
+
+// check runs all checks of the group.
+func (v *view) check() []fleet.Check {
+	var out []fleet.Check
+	for _, t := range tests() {
+		switch {
+		case t.sentinel && v.g.Topology != fleet.Sentinel:
+			continue
+		case t.name == CheckServices && v.w.Services == nil:
+			continue
+		}
+		f := &finding{now: v.w.Now}
+		t.look(v, f)
+		out = append(out, f.check(t.name, v.g.Name))
+	}
+	return out
+}
+
+// finding collects what one check sees.
+type finding struct {
+	now    time.Time
+	oldest time.Duration
+	bad    []string
+	// seen is said when nothing is bad, want always.
+	seen, want string
+}
+
+// rest notes that the check rests on these instances' reports.
+func (f *finding) rest(members ...*member) {
+	for _, m := range members {
+		if m.found && m.rec.Problem == "" {
+			f.oldest = max(f.oldest, f.now.Sub(m.at))
+		}
+	}
+}
+
+// fail adds one thing that is not as it should be.
+func (f *finding) fail(parts ...string) { f.bad = append(f.bad, strings.Join(parts, " ")) }
+
+func (f *finding) check(name, group string) fleet.Check {
+	c := fleet.Check{
+		Name: name, Group: group, OK: len(f.bad) == 0, Seen: f.seen, Want: f.want,
+		AgeS: f.oldest.Round(time.Millisecond).Seconds(),
+	}
+	if !c.OK {
+		c.Seen = strings.Join(f.bad, "; ")
+	}
+	return c
+}
