@@ -71,7 +71,7 @@ func (v *validator) sentinelNodes(path string, g GroupSpec) {
 		v.warnf(path, "with %s the loss of one leaves no majority, and then nothing fails over; use 3, 5 or 7",
 			count(n, "sentinel"))
 	case n%2 == 0:
-		v.warnf(path, "%s survive the loss of no more than %d would, since a majority of them is %d; use 3, 5 or 7",
+		v.warnf(path, "%s survive no more losses than %d would, since a majority of them is %d; use 3, 5 or 7",
 			count(n, "sentinel"), n-1, Majority(n))
 	case n > 7:
 		v.warnf(path, "%s are more than a failover needs; each one has to reach every other; use 3, 5 or 7",

@@ -174,5 +174,5 @@ func (k *checks) oneOf(path, word string, known []string) {
 	if near, ok := fleet.Nearest(word, known); ok {
 		hint = fmt.Sprintf("; did you mean %q?", near)
 	}
-	k.addf(path, "unknown word %q; it can be %s%s", word, strings.Join(known, " or "), hint)
+	k.addf(path, "unknown word %q; use %s%s", word, strings.Join(known, ", "), hint)
 }
