@@ -124,10 +124,22 @@ func (c conn) pipeline(ctx context.Context, commands ...[]any) ([]*goredis.Cmd, 
 		replies[i] = pipe.Do(ctx, args...)
 	}
 	_, err := pipe.Exec(ctx)
-	if err != nil && !isReply(err) {
+	if err != nil && !(isReply(err) && anyFailed(replies)) {
 		return nil, c.fail(fmt.Sprint(commands[0][0]), err)
 	}
 	return replies, nil
+}
+
+// anyFailed tells a reply to one of the commands from a refused password: the
+// latter ends the pipeline before any command is sent, and go-redis then leaves
+// every command without an error.
+func anyFailed(replies []*goredis.Cmd) bool {
+	for _, r := range replies {
+		if r.Err() != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // command is one command of a pipeline.
