@@ -78,6 +78,9 @@ type Monitor struct {
 type Seed struct {
 	// Master is the elected initial master.
 	Master Addr `json:"master"`
+	// Fresh: no node of the group held data at the election, so an empty replica
+	// may be promotable from its first moment (hazard S19).
+	Fresh bool `json:"fresh,omitempty"`
 	// Probe is the value that the master writes to ProbeKey and each replica
 	// must show before the group serves.
 	Probe string `json:"probe"`

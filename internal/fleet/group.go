@@ -26,8 +26,8 @@ type Group struct {
 	Since time.Time `json:"since"`
 	// CredentialsVersion is the version of the secret that goals name.
 	CredentialsVersion int `json:"credentials_version"`
-	// Sentinels are the ids chosen for the sentinels, by node.
-	Sentinels map[string]string `json:"sentinels,omitempty"`
+	// Fresh: no node held data at the election.
+	Fresh bool `json:"fresh,omitempty"`
 	// Probe is the value that proves replication while forming.
 	Probe string `json:"probe,omitempty"`
 	// WriteProved: a write on the master was seen on each replica and a write

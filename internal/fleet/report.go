@@ -86,11 +86,12 @@ type RedisReport struct {
 	// Link is "up" when a replica's link to its master is connected and synced,
 	// else "down"; empty on a master.
 	Link string `json:"link,omitempty"`
-	// LagBytes is how far a replica is behind its master: rounded to a power of
-	// two, 0 below 64 KiB, so that a report does not change with each write.
-	LagBytes int64 `json:"lag_bytes,omitempty"`
 	// Replicas are the replicas that a master sees online.
 	Replicas []Addr `json:"replicas,omitempty"`
+	// Behind is, on a master, how many bytes each replica lags: rounded to a
+	// power of two and left out below 64 KiB, so that a report does not change
+	// with each write.
+	Behind map[string]int64 `json:"behind,omitempty"`
 	// ReplicaPriority as CONFIG GET gives it.
 	ReplicaPriority int `json:"replica_priority"`
 	// ReadOnly is replica-read-only.

@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// do carries one step out and notes replies that hold for the running process.
+func (a *agent) do(ctx context.Context, s converge.Step) error {
+	g, ok := a.instance(s.Instance)
+	if !ok {
+		return nil
+	}
+	password, err := a.password(ctx, g)
+	if err != nil {
+		return err
+	}
+	t := apply.Target{Goal: g, Password: password}
+	if _, err := a.store.Instance(g.ID, &t.Memory); err != nil {
+		return err
+	}
+	t.Redis, t.Sentinel = a.observer.Connections(g.ID)
+	switch s.Kind {
+	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF:
+		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
+	}
+	err = a.applier.Do(ctx, s, t)
+	if err == nil && s.Fenced {
+		a.pub.Tell(fleet.Event{Group: g.Group, What: started(g, s), Why: s.Reason})
+	}
+	switch s.Kind {
+	case converge.TryRewrite:
+		a.observer.Rewrote(s.Instance, err)
+		return nil // reported as a check of its own
+	case converge.TryWrite:
+		a.observer.TriedWrite(s.Instance, err == nil)
+	}
+	return err
+}
+
+func (a *agent) instance(id fleet.InstanceID) (fleet.InstanceGoal, bool) {
+	for _, g := range a.goal.Instances {
+		if g.ID == id {
+			return g, true
+		}
+	}
+	return fleet.InstanceGoal{}, false
+}
+
+// started words the event of an instance that ran before and runs again.
+func started(g fleet.InstanceGoal, s converge.Step) string {
+	switch {
+	case g.Kind == fleet.KindSentinel:
+		return string(g.ID) + " started again"
+	case s.Follow != (fleet.Addr{}):
+		return string(g.ID) + " started again as a replica of " + s.Follow.String()
+	default:
+		return string(g.ID) + " started again as the master"
+	}
+}
+
+// tellHeld records, once for each reason, why an instance that ran stays down.
+func (a *agent) tellHeld(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) {
+	for _, g := range a.goal.Instances {
+		s, why := seen[g.ID], reasons[g.ID]
+		if s.Facts.Unit.State == fleet.UnitActive || !s.Facts.Memory.Started {
+			why = ""
+		}
+		if why == a.held[g.ID] {
+			continue
+		}
+		a.held[g.ID] = why
+		if why != "" {
+			what := string(g.ID) + " is down"
+			if exit := s.Facts.Unit.Exit; exit != "" {
+				what += " (" + exit + ")"
+			}
+			a.pub.Tell(fleet.Event{Group: g.Group, What: what, Why: why})
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/agent/publish"
+	"github.com/redfleet/redfleet/agent/state"
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/engine"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/process"
+	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/internal/specfile"
+	"github.com/redfleet/redfleet/templates"
+)
+
+// agent is one running agent. Its fields are owned by the loop, but for what is
+// said to be shared.
+type agent struct {
+	cfg     specfile.AgentConfig
+	log     logrus.FieldLogger
+	keys    fleet.Keys
+	key     secret.Key
+	client  *consul.Client
+	store   *state.Store
+	units   Supervisor
+	effects effect.Runner
+	now     func() time.Time
+	boot    string
+	machine string
+
+	engines  []fleet.EngineReport
+	applier  *apply.Applier
+	observer *observe.Observer
+	pub      *publish.Publisher
+	offers   *offers
+	roles    *roles
+
+	node      state.Node
+	goal      *fleet.Goal
+	problem   string
+	passwords map[string]opened
+	failed    map[fleet.InstanceID]failure
+	// held is the last reason told of each instance that stays down.
+	held map[fleet.InstanceID]string
+}
+
+// opened is a group's password in memory.
+type opened struct {
+	password secret.Password
+	version  int
+}
+
+// Run is the agent, until ctx ends. It returns an error only for what waiting
+// cannot mend: a bad configuration, a key that cannot be used, a name or an
+// address that another agent has.
+func Run(ctx context.Context, o Options) error {
+	a, err := prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	server, err := a.roles.listen(ctx, a.cfg.HTTP)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.serve(ctx) })
+	group.Go(func() error { return a.pub.Run(ctx) })
+	group.Go(func() error { return a.watches(ctx) })
+	group.Go(func() error { return a.loop(ctx) })
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// prepare does all that can fail before anything is touched.
+func prepare(ctx context.Context, o Options) (*agent, error) {
+	a := &agent{
+		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
+		boot: ulid.Make().String(), machine: machineID(), offers: newOffers(), roles: &roles{},
+		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{},
+	}
+	var err error
+	if a.key, err = secret.LoadKey(a.cfg.KeyFile); err != nil {
+		return nil, err
+	}
+	set, err := templates.New(a.cfg.TemplatesDir)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = state.Open(a.cfg.StateDir); err != nil {
+		return nil, err
+	}
+	if err := a.remembered(ctx); err != nil {
+		return nil, err
+	}
+	session, err := a.store.Session()
+	if err != nil {
+		return nil, err
+	}
+	a.client, err = consul.New(consul.Options{
+		Address: a.cfg.Consul.Address, TokenFile: a.cfg.Consul.TokenFile,
+		OnError: a.hearConsul,
+	})
+	if err != nil {
+		return nil, err
+	}
+	engines := a.findEngines(ctx)
+	a.units = process.New(a.store.RunDir(), a.log)
+	a.observer = observe.New(a.cfg.DataDir, a.store, a.units, a.now)
+	a.applier = &apply.Applier{
+		Node: a.cfg.Node, DataDir: a.cfg.DataDir, Bind: a.cfg.Bind, Engines: engines,
+		Templates: set, Store: a.store, Starter: a.units, Effects: a.effects,
+	}
+	a.pub = publish.New(publish.Options{
+		Client: a.client, Keys: a.keys, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
+		Session: session, Keep: a.store.SaveSession, Effects: a.effects, Log: a.log, Now: a.now,
+	})
+	return a, nil
+}
+
+// remembered reads what an earlier run left: who this agent is and its goal.
+func (a *agent) remembered(ctx context.Context) error {
+	n, err := a.store.Node()
+	if err != nil {
+		return err
+	}
+	a.node = n
+	if n.Agent == "" {
+		n.Agent = uuid.NewString()
+		if err := a.keepNode(ctx, n); err != nil {
+			return err
+		}
+	}
+	goal, found, err := a.store.Goal()
+	if err != nil {
+		a.refuse(err.Error()) // Consul's copy is taken when it comes
+	} else if found {
+		a.goal = &goal
+	}
+	return nil
+}
+
+// findEngines asks which engines are installed; none is a fact for the report.
+func (a *agent) findEngines(ctx context.Context) map[string]engine.Engine {
+	found := map[string]engine.Engine{}
+	paths := map[string]string{fleet.EngineRedis: a.cfg.RedisServer, fleet.EngineValkey: a.cfg.ValkeyServer}
+	for _, name := range fleet.Engines() {
+		e, err := engine.Find(ctx, name, paths[name])
+		switch {
+		case err == nil:
+			found[name] = e
+			a.engines = append(a.engines, fleet.EngineReport{Name: name, Version: e.Version.String()})
+		case paths[name] != "" || !errors.Is(err, engine.ErrMissing):
+			a.engines = append(a.engines, fleet.EngineReport{Name: name, Problem: err.Error()})
+		}
+	}
+	if len(a.engines) == 0 {
+		a.engines = append(a.engines, fleet.EngineReport{Name: fleet.EngineRedis,
+			Problem: fmt.Sprintf("neither redis-server nor valkey-server is installed on %s: apt-get install redis-server", a.cfg.Node)})
+	}
+	return found
+}
+
+// hearConsul logs when a watch fails and when it works again.
+func (a *agent) hearConsul(what string, err error) {
+	if err == nil {
+		a.log.Infof("%s works again", what)
+		return
+	}
+	a.log.WithError(err).Warnf("%s failed: Consul is out; the node goes on as it is", what)
+}
+
+func (a *agent) close() {
+	a.observer.Close()
+	if err := a.units.Close(); err != nil {
+		a.log.WithError(err).Warn("the supervisor did not close cleanly")
+	}
+	a.client.Close()
+}

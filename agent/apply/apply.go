@@ -1,0 +1,97 @@
+// Package apply carries out the steps that package converge decided. Each
+// effect runs under a label (package effect); a step that was cut anywhere is
+// decided and carried out again from what is then found (promise resumable).
+package apply
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/state"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/engine"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redis"
+	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/templates"
+)
+
+// Starter starts a unit; part of the agent's Supervisor.
+type Starter interface {
+	Start(ctx context.Context, u fleet.Unit) error
+}
+
+// Applier does the steps of one node.
+type Applier struct {
+	Node      string
+	DataDir   string
+	Bind      []string
+	Engines   map[string]engine.Engine
+	Templates *templates.Set
+	Store     *state.Store
+	Starter   Starter
+	Effects   effect.Runner
+}
+
+// Target is the instance that a step is about.
+type Target struct {
+	Goal     fleet.InstanceGoal
+	Password secret.Password
+	Memory   converge.Memory
+	// Redis or Sentinel is the connection to it; nil while it is down.
+	Redis    *redis.Server
+	Sentinel *redis.SentinelClient
+}
+
+// Dir is an instance's folder.
+func Dir(dataDir string, id fleet.InstanceID) string { return filepath.Join(dataDir, string(id)) }
+
+// identityFile holds the group's id, beside the data that belongs to it.
+const identityFile = "identity"
+
+// Identity reads the group id from an instance's folder; empty when there is none.
+func Identity(dataDir string, id fleet.InstanceID) (string, error) {
+	b, err := os.ReadFile(filepath.Join(Dir(dataDir, id), identityFile))
+	if os.IsNotExist(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read the identity of %s: %w", id, err)
+	}
+	return string(b), nil
+}
+
+// Do carries out one step.
+func (a *Applier) Do(ctx context.Context, s converge.Step, t Target) error {
+	switch s.Kind {
+	case converge.Install:
+		return a.install(ctx, t)
+	case converge.StartRedis:
+		return a.startRedis(ctx, s, t)
+	case converge.StartSentinel:
+		return a.startSentinel(ctx, s, t)
+	default:
+		return a.small(ctx, s, t)
+	}
+}
+
+func (a *Applier) install(ctx context.Context, t Target) error {
+	dir := Dir(a.DataDir, t.Goal.ID)
+	err := a.Effects.Do(ctx, LabelFolder, func(context.Context) error { return os.MkdirAll(dir, 0o700) })
+	if err != nil {
+		return err
+	}
+	return a.Effects.Do(ctx, LabelIdentity, func(context.Context) error {
+		return renameio.WriteFile(filepath.Join(dir, identityFile), []byte(t.Goal.GroupID), 0o600)
+	})
+}
+
+// remember changes what is kept of an instance outside of its folder.
+func (a *Applier) remember(ctx context.Context, id fleet.InstanceID, m converge.Memory) error {
+	return a.Effects.Do(ctx, LabelRemember, func(context.Context) error { return a.Store.SaveInstance(id, m) })
+}

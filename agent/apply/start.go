@@ -1,0 +1,138 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/templates"
+)
+
+func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) error {
+	node, err := a.node(t)
+	if err != nil {
+		return err
+	}
+	var follow *fleet.Addr
+	if s.Follow != (fleet.Addr{}) {
+		follow = &s.Follow
+	}
+	data := templates.NewRedisData(t.Goal, node, follow)
+	data.ReplicaPriority, data.LoadRDB = s.Priority, s.SnapshotFirst
+	rendered, err := a.Templates.Redis(data)
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(node.Dir, "redis.conf")
+	err = a.writeConf(ctx, LabelRedis, conf, rendered, templates.MergeOwned(fleet.KindRedis, t.Goal.Config), func(f *redisconf.File) {
+		// The one place where a role is written: what the seed, or the fence by
+		// the sentinels' word, gave (promise sentinel-owns-master).
+		f.Remove("replicaof")
+		if follow != nil {
+			f.Set("replicaof", follow.Host, strconv.Itoa(follow.Port))
+		}
+		if s.Priority == 0 {
+			f.Set("replica-priority", "0")
+		}
+		if s.SnapshotFirst {
+			f.Set("appendonly", "no")
+		}
+	})
+	if err != nil {
+		return err
+	}
+	t.Memory.Started = true
+	t.Memory.RaisePriority = s.Priority == 0
+	return a.start(ctx, t, conf)
+}
+
+func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) error {
+	node, err := a.node(t)
+	if err != nil {
+		return err
+	}
+	data := templates.NewSentinelData(t.Goal, node, a.Node, s.Follow)
+	if s.Fenced {
+		data.Master = t.Goal.Servers[0].Addr // any: Merge keeps what Sentinel wrote
+	}
+	// Peers are introduced once they listen, see converge: a seeded peer that
+	// does not listen yet would be tried again only after a second.
+	data.KnownSentinels = nil
+	rendered, err := a.Templates.Sentinel(data)
+	if err != nil {
+		return err
+	}
+	conf := filepath.Join(node.Dir, "sentinel.conf")
+	if s.Fenced {
+		if _, err := os.Stat(conf); err != nil {
+			return fmt.Errorf("the sentinel ran here before and its file is gone (%w); it is not started without its state: remove the folder %s to make it new", err, node.Dir)
+		}
+	}
+	err = a.writeConf(ctx, LabelSentinel, conf, rendered, templates.MergeOwned(fleet.KindSentinel, nil), func(*redisconf.File) {})
+	if err != nil {
+		return err
+	}
+	t.Memory.Started = true
+	return a.start(ctx, t, conf, "--sentinel")
+}
+
+// node is what the machine adds to a render.
+func (a *Applier) node(t Target) (templates.Node, error) {
+	eng, ok := a.Engines[t.Goal.Engine]
+	if !ok {
+		return templates.Node{}, fmt.Errorf("the goal asks for %s, which is not installed here", t.Goal.Engine)
+	}
+	return templates.Node{Bind: a.Bind, Dir: Dir(a.DataDir, t.Goal.ID), Password: t.Password.Reveal(), Version: eng.Version}, nil
+}
+
+// writeConf merges what is rendered into what the engine wrote, edits it, and
+// writes it only where it differs. A file that cannot be read stays as it is.
+func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string, rendered []byte,
+	owned func(string) bool, edit func(*redisconf.File)) error {
+	fresh, err := redisconf.Parse(rendered)
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(path)
+	var onDisk *redisconf.File
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if onDisk, err = redisconf.Parse(old); err != nil {
+			return fmt.Errorf("%s is damaged and is kept as it is (%w); move it away to have it made anew", path, err)
+		}
+	}
+	merged, _ := redisconf.Merge(onDisk, fresh, owned)
+	edit(merged)
+	next := merged.Bytes()
+	if string(next) == string(old) {
+		return nil
+	}
+	return a.Effects.Do(ctx, label, func(context.Context) error { return renameio.WriteFile(path, next, 0o600) })
+}
+
+// start remembers first that the process ran here, so that a crash in between
+// leads through the fence and never to a second first start.
+func (a *Applier) start(ctx context.Context, t Target, conf string, args ...string) error {
+	if err := a.remember(ctx, t.Goal.ID, t.Memory); err != nil {
+		return err
+	}
+	dir := Dir(a.DataDir, t.Goal.ID)
+	unit := fleet.Unit{
+		Name: t.Goal.ID, Dir: dir, Log: filepath.Join(dir, string(t.Goal.Kind)+".log"),
+		Argv: append([]string{a.Engines[t.Goal.Engine].Server, conf}, args...),
+	}
+	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error { return a.Starter.Start(ctx, unit) })
+}

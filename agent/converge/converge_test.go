@@ -1,0 +1,173 @@
+package converge
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redfleet/redfleet/agent/fence"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+func addr(host string, port int) fleet.Addr { return fleet.Addr{Host: host, Port: port} }
+
+const group = "0b7e"
+
+// goal builds the goal of node n1 in a group of three.
+func goal(kind fleet.Kind, edit func(*fleet.InstanceGoal)) fleet.Goal {
+	g := fleet.InstanceGoal{
+		Group: "main", GroupID: group, Kind: kind, Topology: fleet.Sentinel, Engine: "redis", Assigned: fleet.Running,
+		Addr: addr("n1", 6379), Monitor: &fleet.Monitor{MasterName: "main", Quorum: 2, DownAfter: fleet.Duration(5 * time.Second)},
+	}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		g.Servers = append(g.Servers, fleet.Member{Node: n, Addr: addr(n, 6379)})
+		g.Sentinels = append(g.Sentinels, fleet.Member{Node: n, Addr: addr(n, 26379), ID: "id-" + n})
+	}
+	if kind == fleet.KindSentinel {
+		g.Addr = addr("n1", 26379)
+	}
+	g.ID = fleet.NewInstanceID(kind, "main", g.Addr.Port)
+	if edit != nil {
+		edit(&g)
+	}
+	return fleet.Goal{Node: "n1", Instances: []fleet.InstanceGoal{g}}
+}
+
+func seeded(master string, fresh bool) func(*fleet.InstanceGoal) {
+	return func(g *fleet.InstanceGoal) {
+		g.Seed = &fleet.Seed{Master: addr(master, 6379), Fresh: fresh, Probe: "p1"}
+	}
+}
+
+func votes(master string) []fence.SentinelView {
+	var out []fence.SentinelView
+	for _, n := range []string{"n1", "n2", "n3"} {
+		out = append(out, fence.SentinelView{Node: n, Answered: true, Names: addr(master, 6379), Uptime: time.Hour})
+	}
+	return out
+}
+
+func TestPlan(t *testing.T) {
+	now := time.Unix(1000, 0)
+	up := fleet.UnitStatus{State: fleet.UnitActive}
+	all := map[fleet.Addr]bool{}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		all[addr(n, 6379)], all[addr(n, 26379)] = true, true
+	}
+	cases := map[string]struct {
+		goal   fleet.Goal
+		in     Instance
+		steps  []Kind
+		follow fleet.Addr
+		reason string
+	}{
+		"nothing there: install":     {goal(fleet.KindRedis, seeded("n1", true)), Instance{}, []Kind{Install}, fleet.Addr{}, "nothing of the instance"},
+		"elected master: start":      {goal(fleet.KindRedis, seeded("n1", true)), Instance{Identity: group}, []Kind{StartRedis}, fleet.Addr{}, "elected"},
+		"replica waits for a master": {goal(fleet.KindRedis, seeded("n2", true)), Instance{Identity: group, DownSince: now}, nil, fleet.Addr{}, "listens"},
+		"replica waits a second only": {goal(fleet.KindRedis, seeded("n2", true)), Instance{Identity: group, DownSince: now.Add(-time.Second)},
+			[]Kind{StartRedis}, addr("n2", 6379), "elected"},
+		"replica starts when the master listens": {goal(fleet.KindRedis, seeded("n2", true)), Instance{Identity: group, DownSince: now, Listening: all},
+			[]Kind{StartRedis}, addr("n2", 6379), "elected"},
+		"another group's folder is left alone": {goal(fleet.KindRedis, seeded("n1", true)), Instance{Identity: "ffff"}, nil, fleet.Addr{}, "belongs to group ffff"},
+		"a used port is left alone":            {goal(fleet.KindRedis, seeded("n1", true)), Instance{Identity: group, PortOwner: "pid 7 (redis-server)"}, nil, fleet.Addr{}, "in use by pid 7"},
+		"untrusted facts change nothing":       {goal(fleet.KindRedis, nil), Instance{Problem: "damaged"}, nil, fleet.Addr{}, "damaged"},
+		"a process that does not answer is left alone": {goal(fleet.KindRedis, nil), Instance{Identity: group, Unit: up, Memory: Memory{Started: true}},
+			nil, fleet.Addr{}, "does not answer"},
+		"a loading server is left alone": {goal(fleet.KindRedis, nil), Instance{Identity: group, Unit: up, Redis: &Redis{Loading: true}}, nil, fleet.Addr{}, "does not answer"},
+		"a crashed master returns as the sentinels say": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Memory: Memory{Started: true}, Sentinels: votes("n2"), Disk: Disk{Dataset: fleet.Dataset{Present: true}}},
+			[]Kind{StartRedis}, addr("n2", 6379), "majority"},
+		"a crashed sentinel starts at once": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Memory: Memory{Started: true}}, []Kind{StartSentinel}, fleet.Addr{}, "ran before"},
+		"a late sentinel learns the master": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Sentinels: votes("n3")}, []Kind{StartSentinel}, addr("n3", 6379), "majority"},
+		"a late sentinel without answers waits": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Sentinels: make([]fence.SentinelView, 3)},
+			nil, fleet.Addr{}, "does not know whom to watch"},
+		"a first sentinel waits for the servers": {goal(fleet.KindSentinel, seeded("n1", true)), Instance{Identity: group, DownSince: now}, nil, fleet.Addr{}, "listens"},
+		"a first sentinel starts when they listen": {goal(fleet.KindSentinel, seeded("n1", true)), Instance{Identity: group, DownSince: now, Listening: all},
+			[]Kind{StartSentinel}, addr("n1", 6379), "never started"},
+		"a serving master is left alone": {goal(fleet.KindRedis, nil), Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleMaster, AOF: true}}, nil, fleet.Addr{}, ""},
+		"rewrite is tried when due":      {goal(fleet.KindRedis, nil), Instance{Identity: group, Unit: up, Redis: &Redis{AOF: true, RewriteDue: true}}, []Kind{TryRewrite}, fleet.Addr{}, ""},
+		"the forming master writes the probe": {goal(fleet.KindRedis, seeded("n1", true)), Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleMaster, AOF: true}},
+			[]Kind{WriteProbe}, fleet.Addr{}, ""},
+		"the forming replica tries a write": {goal(fleet.KindRedis, seeded("n2", true)),
+			Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleReplica, LinkUp: true, AOF: true}}, []Kind{TryWrite}, fleet.Addr{}, ""},
+		"the serving master clears the probe": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleMaster, AOF: true, ProbeSeen: "p1"}}, []Kind{ClearProbe}, fleet.Addr{}, ""},
+		"a caught-up replica is made promotable": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, LinkUp: true, AOF: true}}, []Kind{RaisePriority}, fleet.Addr{}, ""},
+		"a replica that syncs is not": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, AOF: true}}, nil, fleet.Addr{}, ""},
+		"AOF comes on after a start from a snapshot": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Disk: Disk{SnapshotOnly: true}, Redis: &Redis{Role: fleet.RoleMaster}}, []Kind{EnableAOF}, fleet.Addr{}, ""},
+		"a forming sentinel is introduced to peers that listen": {goal(fleet.KindSentinel, seeded("n1", true)),
+			Instance{Identity: group, Unit: up, Sentinel: &Sentinel{Peers: map[string]bool{"id-n2": true}}, Listening: all}, []Kind{Introduce}, fleet.Addr{}, ""},
+		"a serving sentinel is left alone": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Unit: up, Sentinel: &Sentinel{}, Listening: all}, nil, fleet.Addr{}, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			id := tc.goal.Instances[0].ID
+			out := Plan(tc.goal, Facts{Now: now, Instances: map[fleet.InstanceID]Instance{id: tc.in}})
+			var kinds []Kind
+			for _, s := range out.Steps {
+				kinds = append(kinds, s.Kind)
+				if s.Reason == "" || s.Instance != id {
+					t.Errorf("step %+v lacks a reason or its instance", s)
+				}
+				if s.Follow != tc.follow {
+					t.Errorf("%s follows %q, want %q", s.Kind, s.Follow, tc.follow)
+				}
+			}
+			if d := cmp.Diff(tc.steps, kinds); d != "" {
+				t.Errorf("steps (-want +got):\n%s", d)
+			}
+			if got := out.Reasons[id]; !strings.Contains(got, tc.reason) || tc.reason == "" && got != "" {
+				t.Errorf("reason %q, want %q in it", got, tc.reason)
+			}
+		})
+	}
+}
+
+// TestPriorityOfANewReplica: an empty replica of a group with data must not be
+// promotable before it has caught up (S19); in a fresh group it may be at once.
+func TestPriorityOfANewReplica(t *testing.T) {
+	in := Instance{Identity: group, Listening: map[fleet.Addr]bool{addr("n2", 6379): true}}
+	for name, tc := range map[string]struct {
+		fresh, present bool
+		want           int
+	}{
+		"fresh group":            {true, false, 100},
+		"group with data, empty": {false, false, 0},
+		"group with data, full":  {false, true, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in.Disk.Dataset.Present = tc.present
+			g := goal(fleet.KindRedis, seeded("n2", tc.fresh))
+			out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+			if got := out.Steps[0].Priority; got != tc.want {
+				t.Errorf("priority %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestEveryPairOfStates walks the transition table: each pair has one row or is
+// an error, and each row's end is a state that the table can go on from.
+func TestEveryPairOfStates(t *testing.T) {
+	rows := 0
+	for _, current := range fleet.States() {
+		for _, assigned := range fleet.States() {
+			row, err := fleet.TransitionFor(current, assigned)
+			if err != nil {
+				continue
+			}
+			rows++
+			if _, err := fleet.TransitionFor(row.Next, assigned); err != nil {
+				t.Errorf("%s → %s ends in %s, from where nothing leads on: %v", current, assigned, row.Next, err)
+			}
+		}
+	}
+	if rows != len(fleet.Transitions()) {
+		t.Errorf("%d rows are reached, the table has %d: a pair stands twice", rows, len(fleet.Transitions()))
+	}
+}

@@ -1,0 +1,90 @@
+// Package converge decides what an agent does next: from the goal of its node
+// and the facts that were observed to a list of steps, each with its reason. It
+// is pure; package apply carries the steps out, package observe gathers the facts.
+package converge
+
+import (
+	"time"
+
+	"github.com/redfleet/redfleet/agent/fence"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// Facts are what the agent observed on its node, at Now.
+type Facts struct {
+	Now       time.Time
+	Instances map[fleet.InstanceID]Instance
+}
+
+// Instance is what is known of one assigned instance.
+type Instance struct {
+	// Identity is the group id in the instance's folder; empty without a folder.
+	Identity string
+	Unit     fleet.UnitStatus
+	// Problem says why the facts are not to be trusted (an unreadable file); the
+	// instance is then left alone.
+	Problem string
+	Memory  Memory
+	Disk    Disk
+	// Redis and Sentinel are there when the process answers.
+	Redis    *Redis
+	Sentinel *Sentinel
+	// PortOwner tells who listens on the instance's port while its own process
+	// is down; empty when the port is free.
+	PortOwner string
+	// DownSince is when the agent first saw the instance down.
+	DownSince time.Time
+	// Listening are the peers' addresses that accepted a connection just now;
+	// gathered only where a start or an introduction waits for them.
+	Listening map[fleet.Addr]bool
+	// Sentinels and Servers are the group's answers for the fence; gathered only
+	// while the instance is down.
+	Sentinels []fence.SentinelView
+	Servers   []fence.ServerView
+}
+
+// Memory is what the agent keeps about an instance outside of its data folder,
+// so that a lost folder does not take it along.
+type Memory struct {
+	// Started: the process was started here at least once.
+	Started bool `json:"started,omitempty"`
+	// HadData: it held data when it was last seen running.
+	HadData bool `json:"had_data,omitempty"`
+	// ReplID is the last lineage that it was seen with.
+	ReplID string `json:"replid,omitempty"`
+	// RaisePriority: it was started at replica-priority 0 and is to be raised
+	// once it has caught up (hazard S19).
+	RaisePriority bool `json:"raise_priority,omitempty"`
+}
+
+// Disk is what the files of an instance say.
+type Disk struct {
+	Dataset fleet.Dataset
+	// SnapshotOnly: the data is an RDB file without append-only files; starting
+	// with AOF on would ignore it (hazard D3).
+	SnapshotOnly bool
+	// Follows is the replicaof line of redis.conf.
+	Follows fleet.Addr
+}
+
+// Redis is a server that answers.
+type Redis struct {
+	Role     fleet.Role
+	LinkUp   bool
+	Priority int
+	AOF      bool
+	Loading  bool
+	// ProbeSeen is the value of the probe key, WriteTried whether a write to
+	// this replica was tried since it runs.
+	ProbeSeen  string
+	WriteTried bool
+	// RewriteDue: CONFIG REWRITE was not tried on this process and file yet, or
+	// a minute ago (hazard S15).
+	RewriteDue bool
+}
+
+// Sentinel is a sentinel that answers.
+type Sentinel struct {
+	// Peers are the ids of the other sentinels that it knows.
+	Peers map[string]bool
+}

@@ -1,0 +1,62 @@
+package converge
+
+import "github.com/redfleet/redfleet/internal/fleet"
+
+// keep gives the small steps on an instance that runs.
+func keep(g *fleet.InstanceGoal, in Instance, f Facts) []Step {
+	if g.Kind == fleet.KindSentinel {
+		return introduce(g, in)
+	}
+	r := in.Redis
+	var steps []Step
+	add := func(k Kind, reason string) {
+		steps = append(steps, Step{Kind: k, Instance: g.ID, Reason: reason})
+	}
+	if r.RewriteDue {
+		add(TryRewrite, "Sentinel relies on CONFIG REWRITE and discards its reply (S15)")
+	}
+	if wantsAOF(g) && !r.AOF && in.Disk.SnapshotOnly {
+		add(EnableAOF, "the snapshot is loaded")
+	}
+	if in.Memory.RaisePriority && r.LinkUp {
+		add(RaisePriority, "the replica has caught up")
+	}
+	return append(steps, probe(g, r)...)
+}
+
+// wantsAOF: AOF is on unless the spec turns it off.
+func wantsAOF(g *fleet.InstanceGoal) bool {
+	v := g.Config["appendonly"]
+	return len(v) == 0 || v[0] == "yes"
+}
+
+func probe(g *fleet.InstanceGoal, r *Redis) []Step {
+	step := func(k Kind, reason string) []Step { return []Step{{Kind: k, Instance: g.ID, Reason: reason}} }
+	switch {
+	case g.Seed == nil && r.Role == fleet.RoleMaster && r.ProbeSeen != "":
+		return step(ClearProbe, "the group serves")
+	case g.Seed == nil:
+		return nil
+	case r.Role == fleet.RoleMaster && r.ProbeSeen != g.Seed.Probe:
+		return step(WriteProbe, "the group forms")
+	case r.Role == fleet.RoleReplica && r.LinkUp && !r.WriteTried:
+		return step(TryWrite, "the group forms")
+	}
+	return nil
+}
+
+// introduce tells a forming group's sentinel of the peers that listen, so that
+// it need not wait for their hello, and so that it never meets a refused
+// connection, which it would try again only after a second (hazard S1).
+func introduce(g *fleet.InstanceGoal, in Instance) []Step {
+	if g.Seed == nil {
+		return nil
+	}
+	var steps []Step
+	for _, m := range g.Sentinels {
+		if m.Addr != g.Addr && !in.Sentinel.Peers[m.ID] && in.Listening[m.Addr] {
+			steps = append(steps, Step{Kind: Introduce, Instance: g.ID, Peer: m, Reason: m.Node + " listens"})
+		}
+	}
+	return steps
+}

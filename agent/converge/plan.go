@@ -1,0 +1,97 @@
+package converge
+
+import (
+	"fmt"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// StateOf derives the state of an instance from the facts. Running is the
+// guarantee that the process answers with the group's password; a process that
+// is there and does not answer yet counts as held.
+func StateOf(kind fleet.Kind, in Instance) fleet.State {
+	switch {
+	case in.Unit.State == fleet.UnitActive && answers(kind, in):
+		return fleet.Running
+	case in.Unit.State == fleet.UnitActive:
+		return fleet.Held
+	case in.Identity == "":
+		return fleet.Absent
+	case !in.Memory.Started:
+		return fleet.Prepared
+	default:
+		return fleet.Held
+	}
+}
+
+func answers(kind fleet.Kind, in Instance) bool {
+	if kind == fleet.KindSentinel {
+		return in.Sentinel != nil
+	}
+	return in.Redis != nil && !in.Redis.Loading
+}
+
+// Plan decides the next steps towards the goal. It never answers with a step
+// that stops or reconfigures a process that runs, but for the probe key, CONFIG
+// REWRITE, a raise of replica-priority and AOF after a start from a snapshot
+// (promise fail-static).
+func Plan(goal fleet.Goal, f Facts) Outcome {
+	out := Outcome{Reasons: map[fleet.InstanceID]string{}}
+	for i := range goal.Instances {
+		g := &goal.Instances[i]
+		in, ok := f.Instances[g.ID]
+		if !ok {
+			continue
+		}
+		steps, reason := planInstance(g, in, f)
+		out.Steps = append(out.Steps, steps...)
+		if reason != "" {
+			out.Reasons[g.ID] = reason
+		}
+	}
+	return out
+}
+
+func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) (steps []Step, reason string) {
+	if reason := refuse(g, in); reason != "" {
+		return nil, reason
+	}
+	if in.Unit.State == fleet.UnitActive && !answers(g.Kind, in) {
+		return nil, "the process runs and does not answer yet"
+	}
+	row, err := fleet.TransitionFor(StateOf(g.Kind, in), g.Assigned)
+	if err != nil {
+		return nil, err.Error()
+	}
+	switch row.Step {
+	case fleet.StepKeep:
+		return keep(g, in, f), ""
+	case fleet.StepInstall:
+		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, row.Reason
+	default:
+		return starting(g, in, f, row)
+	}
+}
+
+// refuse names what forbids any step on this instance.
+func refuse(g *fleet.InstanceGoal, in Instance) string {
+	switch {
+	case in.Problem != "":
+		return in.Problem
+	case in.Identity != "" && in.Identity != g.GroupID:
+		return fmt.Sprintf("the folder of %s belongs to group %s, the goal to group %s (%s): "+
+			"this disk comes from another group, or Consul from another fleet; move the folder away or bring the right Consul back",
+			g.ID, in.Identity, g.GroupID, g.Group)
+	}
+	return ""
+}
+
+func starting(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+	if in.PortOwner != "" {
+		return nil, fmt.Sprintf("port %d is in use by %s; stop it or give the group another port", g.Addr.Port, in.PortOwner)
+	}
+	if g.Kind == fleet.KindSentinel {
+		return startSentinel(g, in, f, row)
+	}
+	return startRedis(g, in, f, row)
+}

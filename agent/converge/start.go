@@ -1,0 +1,85 @@
+package converge
+
+import (
+	"time"
+
+	"github.com/redfleet/redfleet/agent/fence"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// peerPatience is how long a first start waits for its peers to listen: Redis
+// and Sentinel try a refused connection again only after a whole second, so
+// starting some milliseconds too early costs more than waiting for them.
+const peerPatience = time.Second
+
+// defaultPriority is Redis's own default of replica-priority.
+const defaultPriority = 100
+
+func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+	c := fenceCase(g, in)
+	var d fence.Decision
+	if row.Step == fleet.StepStart {
+		d = fence.First(c)
+	} else {
+		d = fence.Decide(c)
+	}
+	if !d.Start {
+		return nil, d.Reason
+	}
+	if d.Follow != (fleet.Addr{}) && g.Seed != nil && waitFor(in, f, d.Follow) {
+		return nil, "waiting until the master " + d.Follow.String() + " listens"
+	}
+	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
+		Fenced: row.Step == fleet.StepReturn, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
+	if d.Follow != (fleet.Addr{}) && (in.Memory.RaisePriority || !in.Disk.Dataset.Present) && !fresh(g) {
+		s.Priority = 0
+	}
+	return []Step{s}, d.Reason
+}
+
+func fresh(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Fresh }
+
+func fenceCase(g *fleet.InstanceGoal, in Instance) fence.Case {
+	c := fence.Case{
+		Topology: g.Topology,
+		Self: fence.Self{
+			Addr: g.Addr, Follows: in.Disk.Follows,
+			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
+		},
+		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
+	}
+	if g.Monitor != nil {
+		c.DownAfter = g.Monitor.DownAfter.Std()
+	}
+	return c
+}
+
+// startSentinel: a sentinel that ran before starts from its own file at once
+// (promise sentinel-state-kept); a new one needs to know the master.
+func startSentinel(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+	s := Step{Kind: StartSentinel, Instance: g.ID, Reason: row.Reason, Fenced: row.Step == fleet.StepReturn}
+	if row.Step == fleet.StepReturn {
+		return []Step{s}, row.Reason
+	}
+	if g.Seed != nil {
+		for _, m := range g.Servers {
+			if waitFor(in, f, m.Addr) {
+				return nil, "waiting until " + m.Addr.String() + " listens"
+			}
+		}
+		s.Follow = g.Seed.Master
+		return []Step{s}, row.Reason
+	}
+	c := fenceCase(g, in)
+	c.Self.Addr = fleet.Addr{} // a sentinel can follow whatever master is named
+	d := fence.First(c)
+	if !d.Start || d.Follow == (fleet.Addr{}) {
+		return nil, "the sentinel does not know whom to watch: " + d.Reason
+	}
+	s.Follow, s.Reason = d.Follow, d.Reason
+	return []Step{s}, d.Reason
+}
+
+func waitFor(in Instance, f Facts, peer fleet.Addr) bool {
+	return !in.Listening[peer] && f.Now.Sub(in.DownSince) < peerPatience
+}

@@ -1,0 +1,54 @@
+package converge
+
+import "github.com/redfleet/redfleet/internal/fleet"
+
+// Kind names what a step does.
+type Kind string
+
+// The kinds of step.
+const (
+	// Install makes the instance's folder and identity.
+	Install Kind = "install"
+	// StartRedis writes redis.conf with the role in Follow and starts the server.
+	StartRedis Kind = "start-redis"
+	// StartSentinel writes sentinel.conf, keeping what Sentinel wrote, and starts it.
+	StartSentinel Kind = "start-sentinel"
+	// Introduce tells the local sentinel of a peer that listens.
+	Introduce Kind = "introduce"
+	// TryRewrite runs CONFIG REWRITE and remembers its reply.
+	TryRewrite Kind = "try-rewrite"
+	// WriteProbe writes the probe key on the forming group's master, TryWrite
+	// tries a write on a replica, ClearProbe removes the key again.
+	WriteProbe Kind = "write-probe"
+	TryWrite   Kind = "try-write"
+	ClearProbe Kind = "clear-probe"
+	// RaisePriority makes a caught-up replica promotable.
+	RaisePriority Kind = "raise-priority"
+	// EnableAOF turns AOF on after a start from a snapshot.
+	EnableAOF Kind = "enable-aof"
+)
+
+// Step is one thing to do, with its reason for log and event.
+type Step struct {
+	Kind     Kind
+	Instance fleet.InstanceID
+	Reason   string
+	// Follow is the master to follow at StartRedis, zero for a master, and the
+	// master to watch at StartSentinel.
+	Follow fleet.Addr
+	// Priority is the replica-priority to start with.
+	Priority int
+	// SnapshotFirst: start with AOF off, so that the snapshot is loaded (D3).
+	SnapshotFirst bool
+	// Fenced: an instance that ran before starts again, by the fence's word.
+	Fenced bool
+	// Peer is whom to introduce.
+	Peer fleet.Member
+}
+
+// Outcome is what Plan decided: steps in order, and for each instance that is
+// not where it should be the reason.
+type Outcome struct {
+	Steps   []Step
+	Reasons map[fleet.InstanceID]string
+}

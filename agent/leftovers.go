@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/rdb"
+	"github.com/redfleet/redfleet/internal/redisconf"
+)
+
+// leftovers reports the instances whose folders are on this node's disk: data
+// that an election must know of before any goal asks for it (promise data-wins).
+func (a *agent) leftovers() []fleet.InstanceReport {
+	entries, err := os.ReadDir(a.cfg.DataDir)
+	if err != nil {
+		return nil
+	}
+	var out []fleet.InstanceReport
+	for _, e := range entries {
+		kind, group, port, ok := splitID(e.Name())
+		if !e.IsDir() || !ok {
+			continue
+		}
+		id := fleet.InstanceID(e.Name())
+		r := fleet.InstanceReport{ID: id, Group: group, Kind: kind, State: fleet.Held,
+			Addr: fleet.Addr{Host: a.cfg.Address, Port: port}}
+		r.GroupID, _ = apply.Identity(a.cfg.DataDir, id)
+		if kind == fleet.KindSentinel {
+			r.Sentinel = sentinelOnDisk(filepath.Join(a.cfg.DataDir, e.Name(), "sentinel.conf"), group)
+		} else if data, err := rdb.Dataset(filepath.Join(a.cfg.DataDir, e.Name())); true {
+			data.Present = data.Present || err != nil // what cannot be read counts as data
+			r.Dataset = &data
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// splitID takes an instance's id apart: kind, group and port.
+func splitID(name string) (kind fleet.Kind, group string, port int, ok bool) {
+	first, rest, ok := strings.Cut(name, "-")
+	last := strings.LastIndexByte(rest, '-')
+	if !ok || last < 1 {
+		return "", "", 0, false
+	}
+	port, err := strconv.Atoi(rest[last+1:])
+	kind, group = fleet.Kind(first), rest[:last]
+	known := kind == fleet.KindRedis || kind == fleet.KindSentinel
+	return kind, group, port, err == nil && known && fleet.ValidName(group)
+}
+
+// sentinelOnDisk reads what a sentinel that does not run left in its file.
+func sentinelOnDisk(path, group string) *fleet.SentinelReport {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	f, err := redisconf.Parse(b)
+	if err != nil {
+		return nil
+	}
+	st, err := redisconf.ReadSentinelState(f)
+	if err != nil {
+		return nil
+	}
+	r := &fleet.SentinelReport{MyID: st.MyID}
+	for _, m := range st.Masters {
+		r.Monitored = append(r.Monitored, m.Name)
+		if m.Name == group || len(st.Masters) == 1 {
+			r.Master, r.ConfigEpoch = m.Addr, m.ConfigEpoch
+		}
+	}
+	return r
+}

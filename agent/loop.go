@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// How often the agent looks at its instances.
+const (
+	// lookForming: a group forms, and each look can bring it further.
+	lookForming = 15 * time.Millisecond
+	// lookWaiting: an instance is down and waits for something outside.
+	lookWaiting = 200 * time.Millisecond
+	// lookRest: all is as it should be.
+	lookRest = time.Second
+	// retryFailed is how long a step that failed is left alone.
+	retryFailed = time.Second
+)
+
+// failure is a step's last error on an instance, with when to try again.
+type failure struct {
+	text  string
+	until time.Time
+}
+
+// loop looks, decides, acts and reports until ctx ends.
+func (a *agent) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		case <-a.offers.wake:
+		case <-a.units.Exits():
+		}
+		again, err := a.pass(ctx)
+		if err != nil {
+			return err
+		}
+		timer.Reset(again)
+	}
+}
+
+// pass is one round; it tells when to look again. An error ends the agent: it
+// is only ever the cut of a test.
+func (a *agent) pass(ctx context.Context) (time.Duration, error) {
+	a.consider(ctx)
+	if a.goal == nil {
+		a.publish(nil, nil)
+		return lookRest, nil
+	}
+	seen, facts := a.look(ctx)
+	outcome := converge.Plan(*a.goal, facts)
+	acted, err := a.act(ctx, outcome.Steps)
+	if err != nil {
+		return 0, err
+	}
+	a.tellHeld(seen, outcome.Reasons)
+	a.publish(seen, outcome.Reasons)
+	return a.nextLook(acted, outcome), nil
+}
+
+func (a *agent) nextLook(acted bool, outcome converge.Outcome) time.Duration {
+	forming := false
+	for _, g := range a.goal.Instances {
+		forming = forming || g.Seed != nil
+	}
+	switch {
+	case forming || acted:
+		return lookForming
+	case len(outcome.Reasons) > 0:
+		return lookWaiting
+	default:
+		return lookRest
+	}
+}
+
+// look observes every assigned instance and keeps what must be remembered.
+func (a *agent) look(ctx context.Context) (map[fleet.InstanceID]observe.Seen, converge.Facts) {
+	seen := map[fleet.InstanceID]observe.Seen{}
+	facts := converge.Facts{Now: a.now(), Instances: map[fleet.InstanceID]converge.Instance{}}
+	for _, g := range a.goal.Instances {
+		password, err := a.password(ctx, g)
+		if err != nil {
+			s := observe.Seen{Facts: converge.Instance{Problem: err.Error()}, Answer: err.Error()}
+			seen[g.ID], facts.Instances[g.ID] = s, s.Facts
+			continue
+		}
+		s := a.observer.Look(ctx, g, password)
+		a.remember(ctx, g, &s)
+		seen[g.ID], facts.Instances[g.ID] = s, s.Facts
+	}
+	return seen, facts
+}
+
+// remember keeps outside of the data folder what a later start must know:
+// whether the instance held data, and of which lineage (no-empty-master).
+func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.Seen) {
+	if s.Info == nil || s.Info.Loading || s.Facts.Problem != "" {
+		return
+	}
+	m := s.Facts.Memory
+	m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
+	if m == s.Facts.Memory {
+		return
+	}
+	err := a.effects.Do(ctx, LabelMemory, func(context.Context) error { return a.store.SaveInstance(g.ID, m) })
+	if err != nil {
+		a.log.WithError(err).Warn("the agent could not keep what it saw")
+		return
+	}
+	s.Facts.Memory = m
+}
+
+// keys counts an instance's keys without redfleet's own probe.
+func keys(s observe.Seen) int64 {
+	n := s.Info.Keys
+	if s.ProbeSeen != "" {
+		n--
+	}
+	return n
+}
+
+// act carries the steps out, one after the other. A step that fails is left
+// alone for a moment; the others go on.
+func (a *agent) act(ctx context.Context, steps []converge.Step) (acted bool, err error) {
+	for _, s := range steps {
+		if f, ok := a.failed[s.Instance]; ok && a.now().Before(f.until) {
+			continue
+		}
+		delete(a.failed, s.Instance)
+		err := a.do(ctx, s)
+		switch {
+		case err == nil:
+			acted = true
+		case ctx.Err() != nil, errors.Is(err, context.Canceled):
+			return acted, nil
+		default:
+			a.log.WithError(err).WithField("instance", s.Instance).Warnf("%s failed", s.Kind)
+			a.failed[s.Instance] = failure{text: string(s.Kind) + " failed: " + err.Error(), until: a.now().Add(retryFailed)}
+		}
+	}
+	return acted, nil
+}

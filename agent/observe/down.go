@@ -1,0 +1,177 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/fence"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/rdb"
+	"github.com/redfleet/redfleet/internal/redis"
+	"github.com/redfleet/redfleet/internal/redisconf"
+)
+
+const (
+	// askTimeout bounds one question to a peer while an instance is down.
+	askTimeout = 400 * time.Millisecond
+	// dialTimeout bounds a look whether a peer listens yet.
+	dialTimeout = 100 * time.Millisecond
+)
+
+// down gathers what the decision needs about an instance that does not run.
+func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s Seen) Seen {
+	w.close()
+	if w.downSince.IsZero() {
+		w.downSince = o.Now()
+	}
+	s.Facts.DownSince = w.downSince
+	s.Facts.Disk = o.disk(g)
+	s.Facts.PortOwner = portOwner(g.Addr)
+	if g.Seed != nil {
+		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
+	}
+	if g.Seed != nil && !s.Facts.Memory.Started {
+		return s // a first start while forming asks nobody
+	}
+	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started {
+		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
+	}
+	s.Facts.Sentinels = askSentinels(ctx, g, w.password.Reveal())
+	s.Facts.Servers = askServers(ctx, g, w.password.Reveal())
+	return s
+}
+
+func (o *Observer) disk(g fleet.InstanceGoal) converge.Disk {
+	if g.Kind != fleet.KindRedis {
+		return converge.Disk{}
+	}
+	dir := apply.Dir(o.DataDir, g.ID)
+	files, err := rdb.Inspect(dir, rdb.DefaultNames())
+	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB()}
+	if err != nil {
+		d.Dataset.Present = true // what cannot be read counts as data (promise data-wins)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "redis.conf")); err == nil {
+		if f, err := redisconf.Parse(b); err == nil {
+			d.Follows = follows(f)
+		}
+	}
+	return d
+}
+
+func follows(f *redisconf.File) fleet.Addr {
+	lines := f.Get("replicaof")
+	if len(lines) == 0 || len(lines[len(lines)-1]) != 2 {
+		return fleet.Addr{}
+	}
+	last := lines[len(lines)-1]
+	var a fleet.Addr
+	if err := a.UnmarshalText([]byte(net.JoinHostPort(last[0], last[1]))); err != nil {
+		return fleet.Addr{}
+	}
+	return a
+}
+
+// listening tells which members accept a connection now.
+func listening(ctx context.Context, self fleet.Addr, members []fleet.Member) map[fleet.Addr]bool {
+	out := map[fleet.Addr]bool{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, m := range members {
+		if m.Addr == self {
+			continue
+		}
+		wg.Go(func() {
+			d := net.Dialer{Timeout: dialTimeout}
+			conn, err := d.DialContext(ctx, "tcp", m.Addr.String())
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+			mu.Lock()
+			out[m.Addr] = true
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func askSentinels(ctx context.Context, g fleet.InstanceGoal, password string) []fence.SentinelView {
+	views := make([]fence.SentinelView, len(g.Sentinels))
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i, m := range g.Sentinels {
+		views[i] = fence.SentinelView{Node: m.Node}
+		if m.Addr == g.Addr {
+			continue
+		}
+		wg.Go(func() {
+			c := redis.DialSentinel(m.Addr, password)
+			defer c.Close()
+			info, err := c.Observe(ctx, g.Monitor.MasterName, false)
+			if err == nil {
+				views[i] = sentinelView(m.Node, info)
+			}
+		})
+	}
+	wg.Wait()
+	return views
+}
+
+func sentinelView(node string, info redis.View) fence.SentinelView {
+	v := fence.SentinelView{
+		Node: node, Answered: true, Names: info.Report.Master, Epoch: info.Report.ConfigEpoch,
+		Flags: info.Report.MasterFlags, Uptime: info.Uptime,
+	}
+	for _, r := range info.Report.Replicas {
+		if r.Promotable {
+			v.Promotable = append(v.Promotable, r.Addr)
+		}
+	}
+	return v
+}
+
+func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fence.ServerView {
+	var views []fence.ServerView
+	for _, m := range g.Servers {
+		if m.Addr != g.Addr {
+			views = append(views, fence.ServerView{Addr: m.Addr})
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range views {
+		wg.Go(func() {
+			c := redis.Dial(views[i].Addr, password)
+			defer c.Close()
+			info, err := c.Observe(ctx)
+			if err != nil {
+				return
+			}
+			views[i] = fence.ServerView{Addr: views[i].Addr, Answered: true, Role: info.Role, Master: info.Master,
+				Keys: info.Keys, ReplID: info.ReplID, ReplID2: info.ReplID2}
+		})
+	}
+	wg.Wait()
+	return views
+}
+
+// portOwner tells who listens on an instance's port while its process is down.
+func portOwner(a fleet.Addr) string {
+	l, err := net.Listen("tcp", a.String())
+	if err == nil {
+		_ = l.Close()
+		return ""
+	}
+	return fmt.Sprintf("another process (%v)", err)
+}

@@ -1,0 +1,69 @@
+package observe
+
+import (
+	"context"
+	"time"
+
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redis"
+)
+
+// rewriteEvery is how long a reply to CONFIG REWRITE is trusted when neither
+// process nor file changed.
+const rewriteEvery = time.Minute
+
+func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched, s *Seen) {
+	if w.server == nil {
+		w.server = redis.Dial(g.Addr, w.password.Reveal())
+	}
+	info, err := w.server.Observe(ctx)
+	if err != nil {
+		s.Answer = err.Error()
+		return
+	}
+	s.Info = &info
+	s.RewriteError, s.WriteRefused = w.rewriteError, w.writeRefused
+	s.ProbeSeen = o.probeKey(ctx, g, w)
+	s.Facts.Redis = &converge.Redis{
+		Role: info.Role, LinkUp: info.LinkUp, Priority: info.ReplicaPriority,
+		AOF: info.AOF, Loading: info.Loading, ProbeSeen: s.ProbeSeen, WriteTried: w.writeRefused,
+		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
+	}
+	s.Facts.Disk = o.disk(g)
+	s.Probes = w.probes.look(ctx, o.Now(), g, w.password)
+}
+
+// probeKey reads the probe while the group forms, and afterwards until it is
+// seen to be gone.
+func (o *Observer) probeKey(ctx context.Context, g fleet.InstanceGoal, w *watched) string {
+	if g.Seed == nil && w.probeClear {
+		return ""
+	}
+	value, found, err := w.server.Get(ctx, fleet.ProbeKey(g.Group))
+	if err != nil {
+		return ""
+	}
+	w.probeClear = g.Seed == nil && !found
+	return value
+}
+
+func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watched, s *Seen) {
+	if w.sentinel == nil {
+		w.sentinel = redis.DialSentinel(g.Addr, w.password.Reveal())
+	}
+	info, err := w.sentinel.Observe(ctx, g.Monitor.MasterName, true)
+	if err != nil {
+		s.Answer = err.Error()
+		return
+	}
+	s.Sentinel = &info
+	peers := map[string]bool{}
+	for _, p := range info.Report.Peers {
+		peers[p.ID] = true
+	}
+	s.Facts.Sentinel = &converge.Sentinel{Peers: peers}
+	if g.Seed != nil && len(peers) < len(g.Sentinels)-1 {
+		s.Facts.Listening = listening(ctx, g.Addr, g.Sentinels)
+	}
+}

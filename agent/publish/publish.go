@@ -1,0 +1,208 @@
+// Package publish writes what an agent saw to Consul: its report, under a
+// session that guards the node's name, and its services with their tags.
+//
+// Any error of Consul means "Consul is out": the newest report waits and is
+// written when it is back; nothing on the node changes (promise fail-static).
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// The labels of the publisher's effects.
+const (
+	LabelSession    effect.Label = "agent: make a Consul session"
+	LabelTakeOver   effect.Label = "agent: end the session of its own earlier run"
+	LabelReport     effect.Label = "agent: write the report"
+	LabelRegister   effect.Label = "agent: register a service"
+	LabelDeregister effect.Label = "agent: deregister a service"
+	LabelEvents     effect.Label = "agent: record events"
+)
+
+// Labels are all of them.
+func Labels() []effect.Label {
+	return []effect.Label{LabelSession, LabelTakeOver, LabelReport, LabelRegister, LabelDeregister, LabelEvents}
+}
+
+// Times of the publisher; their sum stays below 0.05 requests a second at rest.
+const (
+	sessionTTL   = 120 * time.Second
+	renewEvery   = 40 * time.Second
+	signEvery    = 90 * time.Second
+	compareEvery = 300 * time.Second
+	retryLeast   = 100 * time.Millisecond
+	retryMost    = 10 * time.Second
+	// reportGap bounds how often a report that changes all the time is written.
+	reportGap = 20 * time.Millisecond
+)
+
+// ErrNameTaken: another agent lives under this node's name (hazard M4).
+var ErrNameTaken = errors.New("the node name is taken")
+
+// Options is what a Publisher needs.
+type Options struct {
+	Client  *consul.Client
+	Keys    fleet.Keys
+	Node    string
+	Address string
+	Boot    string
+	// Session is the session of the agent's earlier run; Keep stores a new one.
+	Session string
+	Keep    func(session string) error
+	Effects effect.Runner
+	Log     logrus.FieldLogger
+	Now     func() time.Time
+}
+
+// Publisher owns one node's report and services in Consul.
+type Publisher struct {
+	Options
+	wake chan struct{}
+
+	mu       sync.Mutex
+	report   *fleet.Report
+	services []consul.Service
+	events   []fleet.Event
+
+	// Owned by Run.
+	session    string
+	index      uint64
+	written    *fleet.Report
+	registered map[string]consul.Service
+	compared   time.Time
+}
+
+// New gives a Publisher; nothing is written before Run.
+func New(o Options) *Publisher {
+	return &Publisher{Options: o, wake: make(chan struct{}, 1), session: o.Session}
+}
+
+// Publish hands over the newest report and services; older ones that were not
+// written yet are dropped.
+func (p *Publisher) Publish(r fleet.Report, services []consul.Service) {
+	p.mu.Lock()
+	p.report, p.services = &r, services
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keepEvents bounds the events that wait while Consul is out; the oldest go.
+const keepEvents = 50
+
+// Tell hands over an event for the fleet's history.
+func (p *Publisher) Tell(e fleet.Event) {
+	e.At, e.Who, e.Node = p.Now(), "agent "+p.Node, p.Node
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.events = append(p.events, e)
+	p.events = p.events[max(0, len(p.events)-keepEvents):]
+}
+
+// Run writes until ctx ends or the name turns out to be taken (ErrNameTaken).
+func (p *Publisher) Run(ctx context.Context) error {
+	renew := time.NewTicker(renewEvery + rand.N(renewEvery/20))
+	defer renew.Stop()
+	again := time.NewTimer(signEvery)
+	defer again.Stop()
+	wait := retryLeast
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-renew.C:
+			p.renew(ctx)
+		case <-p.wake:
+			due = true
+		case <-again.C:
+			due = true
+		}
+		if !due {
+			continue
+		}
+		switch err := p.write(ctx); {
+		case errors.Is(err, ErrNameTaken):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			p.Log.WithError(err).Warn("Consul is out; the node goes on as it is")
+			again.Reset(wait + rand.N(wait))
+			wait = min(2*wait, retryMost)
+			continue
+		}
+		wait = retryLeast
+		again.Reset(signEvery)
+		pause(ctx, reportGap)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (p *Publisher) renew(ctx context.Context) {
+	if p.session == "" {
+		return
+	}
+	if err := p.Client.RenewSession(ctx, p.session); errors.Is(err, consul.ErrSessionGone) {
+		p.forgetSession()
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	} else if err != nil {
+		p.Log.WithError(err).Warn("the node's session was not renewed; Consul is out")
+	}
+}
+
+// forgetSession makes the next write start over with a new session.
+func (p *Publisher) forgetSession() { p.session, p.index, p.written = "", 0, nil }
+
+func (p *Publisher) write(ctx context.Context) error {
+	p.mu.Lock()
+	report, services := p.report, p.services
+	p.mu.Unlock()
+	if report == nil {
+		return nil
+	}
+	if err := p.writeReport(ctx, *report); err != nil {
+		return err
+	}
+	if err := p.writeServices(ctx, services); err != nil {
+		return err
+	}
+	return p.writeEvents(ctx)
+}
+
+// sameReport compares all but the time.
+func sameReport(a, b fleet.Report) bool {
+	a.At, b.At = time.Time{}, time.Time{}
+	return cmp.Equal(a, b)
+}
+
+func (p *Publisher) taken(holder fleet.Report) error {
+	return fmt.Errorf("%w: an agent at %s (machine %s) already reports as node %q, and this one is at %s: "+
+		"give one of them another name in its agent.toml, or stop it; a name of an agent that is gone is free again within 4 minutes",
+		ErrNameTaken, holder.Address, holder.MachineID, p.Node, p.Address)
+}

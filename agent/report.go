@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// leastLag is the lag below which a replica counts as abreast.
+const leastLag = 64 << 10
+
+// publish hands the newest facts to the publisher and to the role checks.
+func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) {
+	r := fleet.Report{
+		Format: fleet.Format, Node: a.cfg.Node, Agent: a.node.Agent, Boot: a.boot, MachineID: a.machine,
+		Address: a.cfg.Address, Hostname: a.cfg.AnnounceHostname, FleetID: a.node.FleetID, Epoch: a.node.Epoch,
+		Problem: a.problem, Zone: a.cfg.Zone, Priority: a.cfg.Priority, Engines: a.engines,
+	}
+	assigned := map[fleet.InstanceID]bool{}
+	if a.goal != nil {
+		for _, g := range a.goal.Instances {
+			assigned[g.ID] = true
+			r.Instances = append(r.Instances, a.instanceReport(g, seen[g.ID], reasons[g.ID]))
+		}
+	}
+	for _, left := range a.leftovers() {
+		if !assigned[left.ID] {
+			r.Instances = append(r.Instances, left)
+		}
+	}
+	a.pub.Publish(r, a.services(seen, reasons))
+}
+
+func (a *agent) instanceReport(g fleet.InstanceGoal, s observe.Seen, reason string) fleet.InstanceReport {
+	r := fleet.InstanceReport{
+		ID: g.ID, Group: g.Group, GroupID: s.Facts.Identity, Kind: g.Kind, Addr: g.Addr,
+		State: converge.StateOf(g.Kind, s.Facts), Unit: s.Facts.Unit, SecretVersion: a.passwords[g.GroupID].version,
+		Reason: firstOf(a.failed[g.ID].text, s.Facts.Problem, reason, s.Answer),
+	}
+	if r.State == fleet.Running {
+		r.Reason = firstOf(a.failed[g.ID].text)
+	}
+	switch {
+	case s.Info != nil:
+		r.Redis = redisReport(s)
+		r.Dataset = &fleet.Dataset{Present: keys(s) > 0, ReplID: s.Info.ReplID}
+	case s.Sentinel != nil:
+		rep := s.Sentinel.Report
+		r.Sentinel = &rep
+	case g.Kind == fleet.KindRedis:
+		data := s.Facts.Disk.Dataset
+		r.Dataset = &data
+	}
+	return r
+}
+
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func redisReport(s observe.Seen) *fleet.RedisReport {
+	i := s.Info
+	r := &fleet.RedisReport{
+		Version: i.Version, Role: i.Role, ReplID: i.ReplID, Master: i.Master, ReplicaPriority: i.ReplicaPriority,
+		ReadOnly: i.ReplicaReadOnly, Loading: i.Loading, RewriteError: s.RewriteError, PasswordOK: i.PasswordOK,
+		MasterAuthOK: i.MasterAuthOK, Peers: s.Probes, ProbeSeen: s.ProbeSeen, WriteRefused: s.WriteRefused,
+	}
+	if i.Role == fleet.RoleReplica {
+		r.Link = "down"
+		if i.LinkUp {
+			r.Link = "up"
+		}
+	}
+	for _, rep := range i.Replicas {
+		if rep.State != "online" {
+			continue
+		}
+		r.Replicas = append(r.Replicas, rep.Addr)
+		if lag := roundLag(rep.LagBytes); lag > 0 {
+			if r.Behind == nil {
+				r.Behind = map[string]int64{}
+			}
+			r.Behind[rep.Addr.String()] = lag
+		}
+	}
+	slices.SortFunc(r.Replicas, func(a, b fleet.Addr) int { return strings.Compare(a.String(), b.String()) })
+	return r
+}
+
+// roundLag rounds up to a power of two, and to 0 below leastLag.
+func roundLag(n int64) int64 {
+	if n < leastLag {
+		return 0
+	}
+	return 1 << bits.Len64(uint64(n-1))
+}

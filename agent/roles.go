@@ -1,0 +1,81 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// roles answers Consul's HTTP checks: 200 for an instance only while the tag
+// that is registered for it is true, with what is true as the text.
+type roles struct {
+	mu   sync.Mutex
+	tags map[fleet.InstanceID]string
+	said map[fleet.InstanceID]string
+}
+
+// set replaces what is true: a tag per instance that serves, and a sentence for
+// each one that does not.
+func (r *roles) set(tags, said map[fleet.InstanceID]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tags, r.said = tags, said
+}
+
+func (r *roles) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	id := fleet.InstanceID(req.PathValue("instance"))
+	r.mu.Lock()
+	tag, said := r.tags[id], r.said[id]
+	r.mu.Unlock()
+	want := req.URL.Query().Get("tag")
+	switch {
+	case tag != "" && (want == "" || want == tag):
+		fmt.Fprintf(w, "%s is %s\n", id, tag)
+	case tag != "":
+		http.Error(w, fmt.Sprintf("%s is %s, not %s", id, tag, want), http.StatusServiceUnavailable)
+	case said != "":
+		http.Error(w, fmt.Sprintf("%s: %s", id, said), http.StatusServiceUnavailable)
+	default:
+		http.Error(w, fmt.Sprintf("%s is not an instance of this node", id), http.StatusNotFound)
+	}
+}
+
+// roleServer serves the role checks on one address.
+type roleServer struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listen takes the agent's own address. One agent per address: the port is also
+// what keeps a second agent from this machine.
+func (r *roles) listen(ctx context.Context, addr string) (*roleServer, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s cannot be served: %w; stop the other agent, or give this one another http address", ErrAddressTaken, addr, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /role/{instance}", r)
+	return &roleServer{listener: l, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}, nil
+}
+
+// serve answers until ctx ends.
+func (s *roleServer) serve(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- s.server.Serve(s.listener) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	_ = s.server.Close()
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+// Package coordinator is the fleet's daemon: it holds the lease, reads the
+// records, plans, and writes decisions, goals and events, each write with a
+// check of the lease in the same transaction (promise fenced-leader). Any number
+// of them can run; one leads.
+package coordinator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sirupsen/logrus"
+
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/internal/specfile"
+)
+
+// lockDelay is how long Consul keeps the lease from others after its holder was
+// lost without a word: the holder stops on its own clock before its TTL ends,
+// so the delay need not be long (hazard K1).
+const lockDelay = time.Second
+
+// Options is what a coordinator needs.
+type Options struct {
+	Config specfile.CoordinatorConfig
+	Log    logrus.FieldLogger
+	// Hook is asked at each labelled effect; tests cut there. Nil in production.
+	Hook effect.Hook
+}
+
+// Run campaigns for the lease and leads while it is held, until ctx ends. It
+// returns an error only for what waiting cannot mend: a bad configuration or a
+// key that cannot be used.
+func Run(ctx context.Context, o Options) error {
+	key, err := secret.LoadKey(o.Config.KeyFile)
+	if err != nil {
+		return err
+	}
+	client, err := consul.New(consul.Options{
+		Address: o.Config.Consul.Address, TokenFile: o.Config.Consul.TokenFile,
+		OnError: func(what string, err error) {
+			if err != nil {
+				o.Log.WithError(err).Warnf("%s failed: Consul is out; nothing is written", what)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	d := &daemon{
+		name: o.Config.Name, fleet: o.Config.Fleet, keys: fleet.KeysOf(o.Config.Fleet), client: client, key: key,
+		effects: effect.New(o.Hook), log: o.Log, now: time.Now, mint: uuid.NewString, random: rand.Reader,
+	}
+	lease := client.Lease(d.keys.Lease(), o.Config.Name, o.Config.LeaseTTL.Std(), lockDelay)
+	err = d.effects.Do(ctx, LabelLease, func(ctx context.Context) error {
+		return lease.Run(ctx, func(ctx context.Context, held *consul.Held) error {
+			d.log.Info("this coordinator holds the lease")
+			defer d.log.Info("this coordinator no longer holds the lease")
+			return d.lead(ctx, held)
+		})
+	})
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("coordinator: %w", err)
+}

@@ -1,0 +1,19 @@
+package coordinator
+
+import "github.com/redfleet/redfleet/internal/effect"
+
+// The labels of the coordinator's effects.
+const (
+	LabelLease    effect.Label = "coordinator: hold the lease"
+	LabelDecision effect.Label = "coordinator: record the decision"
+	LabelGoals    effect.Label = "coordinator: write goals"
+	LabelCommit   effect.Label = "coordinator: commit the plan"
+	LabelEvents   effect.Label = "coordinator: record events"
+	LabelKeys     effect.Label = "coordinator: make keys to watch"
+	LabelPrune    effect.Label = "coordinator: prune events"
+)
+
+// Labels are all of them.
+func Labels() []effect.Label {
+	return []effect.Label{LabelLease, LabelDecision, LabelGoals, LabelCommit, LabelEvents, LabelKeys, LabelPrune}
+}

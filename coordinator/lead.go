@@ -1,0 +1,195 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/redfleet/redfleet/coordinator/assess"
+	"github.com/redfleet/redfleet/coordinator/plan"
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/records"
+	"github.com/redfleet/redfleet/internal/secret"
+)
+
+const (
+	// restGap keeps a large fleet's reports from making one pass each.
+	restGap = 200 * time.Millisecond
+	// retryGap is the wait after a write that Consul refused or did not answer.
+	retryGap = 250 * time.Millisecond
+	// lookAgain bounds how long a verdict that depends on age can go unseen.
+	lookAgain = 15 * time.Second
+)
+
+// daemon is one coordinator process.
+type daemon struct {
+	name    string
+	fleet   string
+	keys    fleet.Keys
+	client  *consul.Client
+	key     secret.Key
+	effects effect.Runner
+	log     logrus.FieldLogger
+	now     func() time.Time
+	mint    plan.Mint
+	random  io.Reader
+}
+
+// term is one time of leading: from getting the lease to losing it.
+type term struct {
+	*daemon
+	held *consul.Held
+	// written is the highest Consul index of this term's own writes: records
+	// older than that are not planned upon.
+	written uint64
+	// seen are the last verdicts, so that an event tells each change once.
+	seen   map[string]fleet.Assessment
+	halted string
+}
+
+// lead plans and writes until ctx ends, which it does before the lease can.
+func (d *daemon) lead(ctx context.Context, held *consul.Held) error {
+	t := &term{daemon: d, held: held, seen: map[string]fleet.Assessment{}}
+	updates := make(chan []consul.Entry, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watched := make(chan error, 1)
+	go func() {
+		watched <- d.client.WatchPrefix(ctx, d.keys.Prefix(), func(entries []consul.Entry) { replace(updates, entries) })
+	}()
+	err := t.loop(ctx, updates)
+	cancel()
+	<-watched
+	return err
+}
+
+// replace puts the newest value into a channel of one place.
+func replace(ch chan []consul.Entry, entries []consul.Entry) {
+	for {
+		select {
+		case ch <- entries:
+			return
+		default:
+		}
+		select {
+		case <-ch:
+		default:
+		}
+	}
+}
+
+func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
+	var entries []consul.Entry
+	look := time.NewTimer(lookAgain)
+	defer look.Stop()
+	for {
+		wait := lookAgain
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case entries = <-updates:
+		case <-look.C:
+		}
+		settled, err := t.pass(ctx, entries)
+		switch {
+		case errors.Is(err, consul.ErrLeaseLost), ctx.Err() != nil:
+			return err
+		case err != nil:
+			t.log.WithError(err).Warn("a write to Consul failed; it is tried again")
+			wait = retryGap
+		case settled:
+			if err := sleep(ctx, restGap); err != nil {
+				return err
+			}
+		}
+		look.Reset(wait)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// pass looks at the records once and writes what is due. It tells whether every
+// group has come to rest.
+func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, err error) {
+	if newest(entries) < t.written {
+		return false, nil // the watch has not caught up with our own write
+	}
+	w := records.WorldOf(t.fleet, entries, t.now())
+	p := plan.Next(w, t.mint)
+	t.tellHalt(p.Halt)
+	if err := t.write(ctx, w, p); err != nil {
+		return false, err
+	}
+	if err := t.makeKeys(ctx, entries, w, p); err != nil {
+		return false, err
+	}
+	t.watchVerdicts(ctx, w)
+	return p.Empty() && allServing(w), nil
+}
+
+func newest(entries []consul.Entry) uint64 {
+	var n uint64
+	for _, e := range entries {
+		n = max(n, e.Index)
+	}
+	return n
+}
+
+func allServing(w fleet.World) bool {
+	for _, g := range w.Groups {
+		if g.Phase != fleet.PhaseServing {
+			return false
+		}
+	}
+	return w.Spec == nil || len(w.Groups) >= len(w.Spec.Spec.Groups)
+}
+
+func (t *term) tellHalt(reason string) {
+	if reason != "" && reason != t.halted {
+		t.log.Error("nothing is written: " + reason)
+	}
+	t.halted = reason
+}
+
+// watchVerdicts records an event for each change of a group's state or master.
+func (t *term) watchVerdicts(ctx context.Context, w fleet.World) {
+	var events []fleet.Event
+	for _, a := range assess.Fleet(w) {
+		before, known := t.seen[a.Name]
+		t.seen[a.Name] = a
+		if !known {
+			continue
+		}
+		events = append(events, changes(before, a, t.now())...)
+	}
+	if err := t.record(ctx, events); err != nil {
+		t.log.WithError(err).Warn("events were not recorded")
+	}
+}
+
+func changes(before, after fleet.Assessment, now time.Time) []fleet.Event {
+	var out []fleet.Event
+	if before.State != after.State {
+		out = append(out, fleet.Event{At: now, Group: after.Name,
+			What: "state is " + string(after.State) + ", was " + string(before.State), Why: after.Reason})
+	}
+	if before.Master != nil && after.Master != nil && before.Master.Node != after.Master.Node {
+		out = append(out, fleet.Event{At: now, Group: after.Name, Node: after.Master.Node,
+			What: "master is " + after.Master.Node + ", was " + before.Master.Node, Why: "the sentinels' decision"})
+	}
+	return out
+}

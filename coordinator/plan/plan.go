@@ -1,0 +1,153 @@
+// Package plan decides what the coordinator writes next: from the fleet's
+// records to new group records, goals and events. It is pure; package
+// coordinator carries a Plan out, each write under the lease.
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/redfleet/redfleet/coordinator/assess"
+	"github.com/redfleet/redfleet/coordinator/elect"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// Plan is what is to be written. Groups in Create are elections: each is
+// written create-only, with its secret, before anything else of the plan.
+type Plan struct {
+	// Halt says why nothing is written at all; empty when the plan counts.
+	Halt string
+	// FleetID is the identity to write when Consul has none yet.
+	FleetID string
+	Create  []fleet.Group
+	Update  []fleet.Group
+	// Goals are the goals to write, all with Epoch, which is then committed.
+	Goals []fleet.Goal
+	Epoch uint64
+	// Events tell what is done and why.
+	Events []fleet.Event
+}
+
+// Empty tells that there is nothing to write.
+func (p Plan) Empty() bool {
+	return p.Halt != "" || len(p.Create)+len(p.Update)+len(p.Goals) == 0
+}
+
+// Mint makes what must be new: identities and probe values.
+type Mint func() string
+
+// Next gives the next plan for the whole fleet.
+func Next(w fleet.World, mint Mint) Plan {
+	var p Plan
+	if w.Spec == nil {
+		return p
+	}
+	if reason := strange(w); reason != "" {
+		return Plan{Halt: reason}
+	}
+	fleetID := mintFleet(w, mint, &p)
+	spec := w.Spec.Spec.WithDefaults()
+	goals := map[string]*fleet.Goal{}
+	for _, g := range spec.Groups {
+		rec, ok := advance(w, g, mint, &p)
+		if !ok {
+			continue
+		}
+		if !addGroup(goals, w, g, rec) {
+			keepGroup(goals, w, g.Name)
+		}
+	}
+	p.Goals, p.Epoch = changed(w, fleetID, goals)
+	return p
+}
+
+// strange tells why the records may not be acted on: one that cannot be read,
+// for it must never count as missing (promise one-election), or agents that belong to a
+// fleet which this Consul does not know (hazards K5, K8).
+func strange(w fleet.World) string {
+	for _, key := range nodes(w.Problems) {
+		if !strings.Contains(key, "/goal/") { // goals are the plan's own to write anew
+			return w.Problems[key]
+		}
+	}
+	for _, node := range nodes(w.Reports) {
+		id := w.Reports[node].Report.FleetID
+		switch {
+		case id == "":
+		case w.Control == nil:
+			return fmt.Sprintf("node %s belongs to fleet %s, which this Consul does not know: Consul is empty or was rebuilt; nothing is changed: restore its snapshot", node, id)
+		case id != w.Control.FleetID:
+			return fmt.Sprintf("node %s belongs to fleet %s, the records to fleet %s: two fleets share this prefix, or Consul was rebuilt; nothing is changed", node, id, w.Control.FleetID)
+		}
+	}
+	return ""
+}
+
+func mintFleet(w fleet.World, mint Mint, p *Plan) string {
+	if w.Control != nil {
+		return w.Control.FleetID
+	}
+	p.FleetID = mint()
+	return p.FleetID
+}
+
+// advance gives a group's record: elected now, moved one phase on, or as it is.
+func advance(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group, bool) {
+	rec, ok := w.Groups[g.Name]
+	if !ok {
+		return electGroup(w, g, mint, p)
+	}
+	if rec.Phase == fleet.PhaseServing {
+		return rec, true
+	}
+	a := assess.Group(w, g.Name)
+	next := rec.Phase
+	switch {
+	case assess.Verified(a):
+		next = fleet.PhaseServing
+	case rec.Phase == fleet.PhaseStarting && a.State == fleet.GroupVerifying:
+		next = fleet.PhaseVerifying
+	}
+	if next == rec.Phase {
+		return rec, true
+	}
+	rec.Phase, rec.Since = next, w.Now
+	if next == fleet.PhaseServing {
+		rec.WriteProved, rec.Probe = true, ""
+	}
+	p.Update = append(p.Update, rec)
+	p.Events = append(p.Events, event(w.Now, g.Name, "group is "+string(next), a.Reason))
+	return rec, true
+}
+
+func electGroup(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group, bool) {
+	candidates := elect.Candidates(g, w.Reports)
+	d, err := elect.Initial(g, candidates, w.Spec.InitialMaster[g.Name])
+	if err != nil {
+		return fleet.Group{}, false
+	}
+	rec := fleet.Group{
+		Format: fleet.Format, ID: mint(), Name: g.Name, Topology: g.Topology,
+		Decision: d, Phase: fleet.PhaseStarting, Since: w.Now, CredentialsVersion: 1, Probe: mint(),
+		Fresh: !slices.ContainsFunc(candidates, func(c elect.Candidate) bool { return c.Dataset.Present }),
+	}
+	p.Create = append(p.Create, rec)
+	p.Events = append(p.Events, event(w.Now, g.Name, "initial master is "+d.Node, d.Reason))
+	return rec, true
+}
+
+func event(now time.Time, group, what, why string) fleet.Event {
+	return fleet.Event{At: now, Group: group, What: what, Why: why}
+}
+
+func nodes[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for n := range m {
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return out
+}
