@@ -56,11 +56,12 @@ func (k Key) Open(sealed, recipient string) (Password, error) {
 			ErrWrongKey, recipient, k.Recipient())
 	}
 	if err != nil {
-		return Password{}, fmt.Errorf("open a secret: %w: %w", ErrDamaged, err)
+		// age's own text may repeat what it was given.
+		return Password{}, fmt.Errorf("open a secret: %w: no age file, or not all of it", ErrDamaged)
 	}
 	text, err := io.ReadAll(io.LimitReader(r, MaxLength+1))
 	if err != nil {
-		return Password{}, fmt.Errorf("open a secret: %w: %w", ErrDamaged, err)
+		return Password{}, fmt.Errorf("open a secret: %w: its content was changed or cut", ErrDamaged)
 	}
 	p, err := NewPassword(string(text))
 	if err != nil {
