@@ -126,7 +126,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 		Templates: set, Store: a.store, Starter: a.units, Effects: a.effects,
 	}
 	a.pub = publish.New(publish.Options{
-		Client: a.client, Keys: a.keys, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
+		Client: a.client, Keys: a.keys, Fleet: a.cfg.Fleet, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
 		Session: session, Keep: a.store.SaveSession, Effects: a.effects, Log: a.log, Now: a.now,
 	})
 	return a, nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/agent/publish"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
@@ -26,12 +27,12 @@ const (
 
 // services gives the Consul services of the node's instances, and tells the
 // role checks what is true.
-func (a *agent) services(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) []consul.Service {
+func (a *agent) services(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) []publish.Service {
 	if a.goal == nil {
 		return nil
 	}
 	tags, said := map[fleet.InstanceID]string{}, map[fleet.InstanceID]string{}
-	var out []consul.Service
+	var out []publish.Service
 	for _, g := range a.goal.Instances {
 		s := seen[g.ID]
 		if s.Facts.Identity == "" {
@@ -43,7 +44,7 @@ func (a *agent) services(seen map[fleet.InstanceID]observe.Seen, reasons map[fle
 		} else {
 			said[g.ID] = firstOf(s.Answer, reasons[g.ID], "it does not serve")
 		}
-		out = append(out, a.service(g, tag, serves))
+		out = append(out, publish.Service{Service: a.service(g, tag), Serves: serves})
 	}
 	a.roles.set(tags, said)
 	return out
@@ -79,20 +80,17 @@ func (a *agent) deposed(g fleet.InstanceGoal, seen map[fleet.InstanceID]observe.
 	return false
 }
 
-func (a *agent) service(g fleet.InstanceGoal, tag string, serves bool) consul.Service {
+func (a *agent) service(g fleet.InstanceGoal, tag string) consul.Service {
 	s := consul.Service{
 		ID: fmt.Sprintf("%s-%s-%s", a.cfg.Fleet, a.cfg.Node, g.ID), Name: g.Service, Addr: g.Addr,
 		Meta: map[string]string{"fleet": a.cfg.Fleet, "group": g.Group, "node": a.cfg.Node, "kind": string(g.Kind)},
 		Check: &consul.Check{
 			HTTP:     fmt.Sprintf("http://%s/role/%s?tag=%s", a.cfg.HTTP, g.ID, tag),
-			Interval: checkEvery, Timeout: checkTimeout, FailuresBeforeCritical: checkFailures, Status: "critical",
+			Interval: checkEvery, Timeout: checkTimeout, FailuresBeforeCritical: checkFailures, Status: "passing",
 		},
 	}
 	if tag != "" {
 		s.Tags = []string{tag}
-	}
-	if serves {
-		s.Check.Status = "passing"
 	}
 	return s
 }

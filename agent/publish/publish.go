@@ -55,6 +55,7 @@ var ErrNameTaken = errors.New("the node name is taken")
 type Options struct {
 	Client  *consul.Client
 	Keys    fleet.Keys
+	Fleet   string
 	Node    string
 	Address string
 	Boot    string
@@ -73,7 +74,7 @@ type Publisher struct {
 
 	mu       sync.Mutex
 	report   *fleet.Report
-	services []consul.Service
+	services []Service
 	events   []fleet.Event
 
 	// Owned by Run.
@@ -91,7 +92,7 @@ func New(o Options) *Publisher {
 
 // Publish hands over the newest report and services; older ones that were not
 // written yet are dropped.
-func (p *Publisher) Publish(r fleet.Report, services []consul.Service) {
+func (p *Publisher) Publish(r fleet.Report, services []Service) {
 	p.mu.Lock()
 	p.report, p.services = &r, services
 	p.mu.Unlock()

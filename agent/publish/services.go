@@ -12,9 +12,19 @@ import (
 // name and no decision.
 const lockDelay = 1
 
+// Service is one instance's entry in Consul.
+type Service struct {
+	consul.Service
+	// Serves: it answers as what its tags say. An instance that does not serve
+	// is not registered for the first time, because Consul keeps the status of a
+	// check over later registrations, and it would begin as critical; one that
+	// is registered loses its tags at once.
+	Serves bool
+}
+
 // writeServices registers what changed. Every few minutes it also compares with
 // what the Consul agent knows, in case that one lost its state.
-func (p *Publisher) writeServices(ctx context.Context, want []consul.Service) error {
+func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 	if p.registered == nil || p.Now().Sub(p.compared) >= compareEvery {
 		if err := p.compare(ctx); err != nil {
 			return err
@@ -23,14 +33,15 @@ func (p *Publisher) writeServices(ctx context.Context, want []consul.Service) er
 	keep := map[string]bool{}
 	for _, s := range want {
 		keep[s.ID] = true
-		if old, ok := p.registered[s.ID]; ok && cmp.Equal(old, s) {
+		old, known := p.registered[s.ID]
+		if known && cmp.Equal(old, s.Service) || !known && !s.Serves {
 			continue
 		}
-		err := p.Effects.Do(ctx, LabelRegister, func(ctx context.Context) error { return p.Client.Register(ctx, s) })
+		err := p.Effects.Do(ctx, LabelRegister, func(ctx context.Context) error { return p.Client.Register(ctx, s.Service) })
 		if err != nil {
 			return err
 		}
-		p.registered[s.ID] = s
+		p.registered[s.ID] = s.Service
 	}
 	for id := range p.registered {
 		if keep[id] {
@@ -45,19 +56,23 @@ func (p *Publisher) writeServices(ctx context.Context, want []consul.Service) er
 	return nil
 }
 
-// compare forgets what the Consul agent no longer knows, so that it is
-// registered again.
+// compare takes over what the Consul agent knows of this node: what it forgot
+// is registered again, what an earlier run of this agent left is corrected.
 func (p *Publisher) compare(ctx context.Context) error {
 	known, err := p.Client.AgentServices(ctx)
 	if err != nil {
 		return err
 	}
-	kept := map[string]consul.Service{}
-	for id, s := range p.registered {
-		if _, there := known[id]; there {
-			kept[id] = s
+	now := map[string]consul.Service{}
+	for id, s := range known {
+		if s.Meta["fleet"] != p.Fleet || s.Meta["node"] != p.Node {
+			continue
+		}
+		now[id] = s
+		if mine, ok := p.registered[id]; ok && cmp.Equal(mine.Tags, s.Tags) {
+			now[id] = mine
 		}
 	}
-	p.registered, p.compared = kept, p.Now()
+	p.registered, p.compared = now, p.Now()
 	return nil
 }

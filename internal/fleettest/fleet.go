@@ -130,6 +130,7 @@ func (f *Fleet) Logger(who string) logrus.FieldLogger {
 	l := logrus.New()
 	l.SetOutput(f.Log)
 	l.SetLevel(logrus.DebugLevel)
+	l.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, TimestampFormat: "15:04:05.000", DisableColors: true})
 	return l.WithField("who", who)
 }
 
