@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	addr := consultest.StartReal(t)
-	consultest.Run(t, clients(addr), consultest.Options{TTL: 10 * time.Second, Interval: time.Second})
+	consultest.Run(t, clients(addr), consultest.Options{Address: addr, TTL: 10 * time.Second, Interval: time.Second})
 }
 
 // clients makes clients of one Consul that are closed with their test.

@@ -3,6 +3,7 @@ package consul
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -49,7 +50,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Entry, error) {
 			return err
 		}
 		out = entriesOf(pairs)
-		return unfiltered(meta)
+		return c.unfiltered(ctx, prefix, len(out), meta)
 	})
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (c *Client) Keys(ctx context.Context, prefix string) ([]string, error) {
 			return err
 		}
 		out = keys
-		return unfiltered(meta)
+		return c.unfiltered(ctx, prefix, len(out), meta)
 	})
 	if err != nil {
 		return nil, err
@@ -111,12 +112,22 @@ func entriesOf(pairs api.KVPairs) []Entry {
 }
 
 // unfiltered makes an error of an answer that leaves out what the token may not
-// see.
-func unfiltered(meta *api.QueryMeta) error {
-	if meta != nil && meta.ResultsFilteredByACLs {
-		return api.StatusError{Code: 403, Body: "it may read only a part of what was asked"}
+// see. Without any token Consul does not even say that it left something out: where
+// its policy is to deny, an empty answer is then checked by a read, which Consul
+// refuses openly.
+func (c *Client) unfiltered(ctx context.Context, prefix string, found int, meta *api.QueryMeta) error {
+	if meta.ResultsFilteredByACLs {
+		return partlyHidden()
 	}
-	return nil
+	if found > 0 || meta.DefaultACLPolicy != "deny" {
+		return nil
+	}
+	_, _, err := c.api.KV().Get(prefix, query(ctx))
+	return err
+}
+
+func partlyHidden() error {
+	return api.StatusError{Code: http.StatusForbidden, Body: "it may read only a part of what was asked"}
 }
 
 // sizeError says which limit was passed.

@@ -93,7 +93,8 @@ func (c *Client) AgentServices(ctx context.Context) (map[string]Service, error) 
 }
 
 // Services gives all instances of a service in the catalog with the outcome of
-// their checks; an unknown name gives none. Hidden ones are ErrDenied, as in List.
+// their checks; an unknown name gives none. Hidden ones are ErrDenied, as in List,
+// but for a client without any token: Consul does not tell it.
 func (c *Client) Services(ctx context.Context, name string) ([]fleet.ServiceEntry, error) {
 	var out []fleet.ServiceEntry
 	err := c.call(ctx, "reading the health of the service "+name, func(ctx context.Context) error {
@@ -104,7 +105,10 @@ func (c *Client) Services(ctx context.Context, name string) ([]fleet.ServiceEntr
 		for _, e := range entries {
 			out = append(out, serviceEntry(e))
 		}
-		return unfiltered(meta)
+		if meta.ResultsFilteredByACLs {
+			return partlyHidden()
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

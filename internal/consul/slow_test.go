@@ -13,5 +13,5 @@ import (
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	addr := consultest.StartReal(t)
-	consultest.RunExpiry(t, clients(addr), consultest.Options{TTL: 10 * time.Second, Interval: time.Second})
+	consultest.RunExpiry(t, clients(addr), consultest.Options{Address: addr, TTL: 10 * time.Second, Interval: time.Second})
 }

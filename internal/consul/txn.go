@@ -50,7 +50,7 @@ func (c *Client) Txn(ctx context.Context, ops ...Op) ([]Entry, error) {
 	if len(ops) == 0 {
 		return nil, nil
 	}
-	what := fmt.Sprintf("writing %d steps from %s on", len(ops), ops[0])
+	what := describe(ops)
 	body := txnBody(ops)
 	if err := checkSize(body); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
@@ -74,6 +74,18 @@ func (c *Client) Txn(ctx context.Context, ops ...Op) ([]Entry, error) {
 		return nil, err
 	}
 	return alignResults(ops, resp.Results), nil
+}
+
+// describe names a transaction by the first step that is not its fence.
+func describe(ops []Op) string {
+	first := ops[0]
+	if first.isFence() && len(ops) > 1 {
+		first = ops[1]
+	}
+	if len(ops) == 1 {
+		return "the transaction of " + first.String()
+	}
+	return fmt.Sprintf("the transaction of %d steps with %v", len(ops), first)
 }
 
 func txnBody(ops []Op) api.TxnOps {

@@ -39,7 +39,7 @@ func (c *Client) WatchPrefix(ctx context.Context, prefix string, fn func([]Entry
 	return c.watch(ctx, "watching all under "+prefix, func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error) {
 		pairs, meta, err := c.api.KV().List(prefix, q)
 		if err == nil {
-			err = unfiltered(meta)
+			err = c.unfiltered(q.Context(), prefix, len(pairs), meta)
 		}
 		return entriesOf(pairs), meta, err
 	}, fn)

@@ -52,18 +52,26 @@ func (s *Server) blocking(r *http.Request, look func(st *state) answer) reply {
 		if least == 0 || a.index > least {
 			return a.reply.at(a.index)
 		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return a.reply.at(a.index)
-		case <-r.Context().Done():
-			return a.reply.at(a.index)
-		case <-s.done:
-			return a.reply.at(a.index)
-		case <-faults:
+		if !s.await(r, changed, faults, timer.C) {
 			return a.reply.at(a.index)
 		}
 	}
+}
+
+// await waits for a change of the state; false means that the query must answer
+// with what it has.
+func (s *Server) await(r *http.Request, changed, faults <-chan struct{}, timeout <-chan time.Time) bool {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	select {
+	case <-changed:
+		return true
+	case <-timeout:
+	case <-faults:
+	case <-r.Context().Done():
+	case <-s.done:
+	}
+	return false
 }
 
 func blockingParams(r *http.Request) (index uint64, wait time.Duration, problem string) {

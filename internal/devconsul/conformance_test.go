@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	_, addr := devconsultest.Start(t, devconsul.Options{MinInterval: 50 * time.Millisecond})
 	consultest.Run(t, clients(addr),
-		consultest.Options{TTL: 10 * time.Second, Interval: 50 * time.Millisecond})
+		consultest.Options{Address: addr, TTL: 10 * time.Second, Interval: 50 * time.Millisecond})
 }
 
 func TestExpiry(t *testing.T) {

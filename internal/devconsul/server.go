@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -57,8 +58,10 @@ type Server struct {
 	runners map[string]*checkRunner
 
 	faults *faultBox
-	done   chan struct{}
-	closed sync.Once
+	// waiting counts the blocking queries that found nothing new so far.
+	waiting atomic.Int64
+	done    chan struct{}
+	closed  sync.Once
 }
 
 // New makes an empty stand-in. Close ends what it starts.
@@ -85,6 +88,10 @@ func (s *Server) Close() {
 		r.wait()
 	}
 }
+
+// Waiting is how many blocking queries wait at this moment, for tests that must
+// not act before a watch has settled.
+func (s *Server) Waiting() int { return int(s.waiting.Load()) }
 
 // stopAll ends all timers and asks all check runners to end. The caller holds mu,
 // and waits for the runners after it has let go of it, since they take it too.

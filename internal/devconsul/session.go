@@ -2,6 +2,7 @@ package devconsul
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -43,8 +44,12 @@ func (s *Server) sessionCreate(r *http.Request) reply {
 		return *failed
 	}
 	x, err := parseSession(body)
-	if err != nil {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
 		return textReply(http.StatusBadRequest, "Request decode failed: %v", err)
+	case err != nil:
+		return textReply(http.StatusInternalServerError, "%v", err)
 	}
 	if x.ttl != 0 && (x.ttl < s.opts.MinTTL || x.ttl > maxTTL) {
 		return textReply(http.StatusInternalServerError, "Invalid Session TTL '%d', must be between [%v=%v]",
@@ -89,7 +94,7 @@ func parseSession(body []byte) (*session, error) {
 	var err error
 	if in.TTL != "" {
 		if x.ttl, err = time.ParseDuration(in.TTL); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("Session TTL '%s' invalid: %w", in.TTL, err)
 		}
 	}
 	switch v := in.LockDelay.(type) {

@@ -169,6 +169,16 @@ func (a *agent) tail() []byte {
 	return text[max(0, len(text)-2000):]
 }
 
+// FreeAddr is a loopback address that nobody listens on, host:port.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	ports, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
+}
+
 // freePorts asks the kernel for TCP ports that nobody uses.
 func freePorts(n int) ([]int, error) {
 	var out []int

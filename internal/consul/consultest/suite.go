@@ -17,6 +17,8 @@ import (
 
 // Options tell the suite about what it tests.
 type Options struct {
+	// Address is the server's, host:port, for requests that the client would not send.
+	Address string
 	// TTL is a session TTL that the server takes.
 	TTL time.Duration
 	// Interval is the shortest interval of a check that the server takes.
@@ -37,6 +39,8 @@ func Run(t *testing.T, newClient func(t *testing.T) *consul.Client, o Options) {
 		"watch":    watchCases(),
 		"session":  sessionCases(),
 		"services": serviceCases(),
+		"server":   serverCases(),
+		"lease":    leaseCases(),
 	}
 	for group, cases := range groups {
 		t.Run(group, func(t *testing.T) {

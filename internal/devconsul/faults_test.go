@@ -1,0 +1,346 @@
+package devconsul_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/consul/consultest"
+	"github.com/redfleet/redfleet/internal/devconsul"
+	"github.com/redfleet/redfleet/internal/devconsul/devconsultest"
+)
+
+const key = "redfleet/shop/goal/n1"
+
+func put(t *testing.T, c *consul.Client, value string) {
+	t.Helper()
+	if _, err := c.Txn(t.Context(), consul.Set(key, []byte(value))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// watched follows the key and keeps what it was told last.
+type watched struct {
+	value   atomic.Value
+	index   atomic.Uint64
+	errors  atomic.Int64
+	mending atomic.Int64
+}
+
+func watch(t *testing.T, addr string) *watched {
+	t.Helper()
+	w := &watched{}
+	c, err := consul.New(consul.Options{Address: addr, OnError: func(_ string, err error) {
+		if err == nil {
+			w.mending.Add(1)
+			return
+		}
+		w.errors.Add(1)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.WatchKey(ctx, key, func(e consul.Entry, found bool) {
+			text := "-"
+			if found {
+				text = string(e.Value)
+			}
+			w.index.Store(e.Index)
+			w.value.Store(text)
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		c.Close()
+	})
+	return w
+}
+
+func (w *watched) await(t *testing.T, want string) {
+	t.Helper()
+	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+		got := w.value.Load()
+		return got == want, fmt.Sprintf("the watch knows %v, want %q", got, want)
+	})
+}
+
+// settled waits until the watch waits. A query that arrives after the state went
+// back would wait for its index to come again, on a real Consul too.
+func settled(t *testing.T, server *devconsul.Server) {
+	t.Helper()
+	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+		return server.Waiting() == 1, fmt.Sprintf("%d queries wait, want 1", server.Waiting())
+	})
+}
+
+// TestWatchOutlivesAnOutage: while Consul is out a watch says nothing about the key
+// (K5); afterwards it tells what changed meanwhile.
+func TestWatchOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	for name, faults := range map[string]devconsul.Faults{
+		"dropped": {Drop: true},
+		"errors":  {Error: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, addr := devconsultest.Start(t, devconsul.Options{})
+			c := clients(addr)(t)
+			put(t, c, "1")
+			w := watch(t, addr)
+			w.await(t, "1")
+			server.SetFaults(faults)
+			consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+				return w.errors.Load() >= 3, "the watch hears of no error"
+			})
+			if got := w.value.Load(); got != "1" {
+				t.Errorf("while Consul is out the watch tells %v", got)
+			}
+			server.SetFaults(devconsul.Faults{})
+			put(t, c, "2")
+			w.await(t, "2")
+			if w.mending.Load() == 0 {
+				t.Error("nobody was told that Consul is back")
+			}
+		})
+	}
+}
+
+// TestLostState: indexes begin anew below the ones that a watch waits on (K4).
+func TestLostState(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	session, err := c.CreateSession(t.Context(), "x", time.Minute, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		put(t, c, fmt.Sprint(i))
+	}
+	w := watch(t, addr)
+	w.await(t, "49")
+	before := w.index.Load()
+	settled(t, server)
+	server.LoseAll()
+	w.await(t, "-")
+	put(t, c, "new")
+	w.await(t, "new")
+	if after := w.index.Load(); after >= before {
+		t.Errorf("the index went from %d to %d, want it lower", before, after)
+	}
+	if err := c.RenewSession(t.Context(), session); !errors.Is(err, consul.ErrSessionGone) {
+		t.Errorf("renewing a session that was lost too: %v", err)
+	}
+}
+
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	put(t, c, "old")
+	snapshot := server.Snapshot()
+	w := watch(t, addr)
+	w.await(t, "old")
+	put(t, c, "new")
+	w.await(t, "new")
+	index := w.index.Load()
+	settled(t, server)
+	server.Restore(snapshot)
+	w.await(t, "old")
+	if now := w.index.Load(); now >= index {
+		t.Errorf("the index went from %d to %d, want it back", index, now)
+	}
+	put(t, c, "newer")
+	w.await(t, "newer")
+	settled(t, server)
+	server.Restore(snapshot)
+	w.await(t, "old")
+}
+
+func TestFreezeHoldsRequestsUntilItEnds(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	server.Freeze(true)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Txn(t.Context(), consul.Set(key, []byte("1")))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("answered while frozen: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	server.Freeze(false)
+	if err := <-ended; err != nil {
+		t.Errorf("after the thaw: %v", err)
+	}
+}
+
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	server.SetDelay(80 * time.Millisecond)
+	began := time.Now()
+	put(t, c, "1")
+	if took := time.Since(began); took < 80*time.Millisecond {
+		t.Errorf("answered after %v", took)
+	}
+}
+
+// TestAnswerLostAfterTheEffect: the error is "out", the write has happened.
+func TestAnswerLostAfterTheEffect(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	server.SetFaults(devconsul.Faults{Path: "/v1/txn", Drop: true, AfterEffect: true})
+	if _, err := c.Txn(t.Context(), consul.Set(key, []byte("1"))); !errors.Is(err, consul.ErrOut) {
+		t.Errorf("error %v", err)
+	}
+	if e, found, err := c.Get(t.Context(), key); !found || string(e.Value) != "1" || err != nil {
+		t.Errorf("the key: found %v, %q, error %v", found, e.Value, err)
+	}
+}
+
+// TestHolderStopsBeforeItsSessionEnds: with nothing but its renewals lost, a holder
+// is stopped while Consul still has its session (promise fenced-leader), even on a
+// Consul that ends sessions as early as it may.
+func TestHolderStopsBeforeItsSessionEnds(t *testing.T) {
+	t.Parallel()
+	const ttl = 1500 * time.Millisecond
+	server, addr := devconsultest.Start(t, devconsul.Options{MinTTL: ttl, TTLFactor: 1})
+	c := clients(addr)(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := c.Lease("redfleet/shop/lease", "c1", ttl, 0).Run(ctx, func(term context.Context, held *consul.Held) error {
+		defer cancel()
+		// The key's watch must not be what tells it.
+		server.SetFaults(devconsul.Faults{Path: "/v1/session/renew/", Drop: true})
+		<-term.Done()
+		if _, found, err := c.ReadSession(t.Context(), held.Session()); !found || err != nil {
+			t.Errorf("it went on until its session had ended: found %v, error %v", found, err)
+		}
+		if _, err := held.Guard(); !errors.Is(err, consul.ErrLeaseLost) {
+			t.Errorf("the guard: %v", err)
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Run ended with %v", err)
+	}
+}
+
+// TestAmbiguousAcquire: the answer to the acquire is lost, and the lease held all
+// the same, with one session.
+func TestAmbiguousAcquire(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	const lease = "redfleet/shop/lease"
+	server.SetFaults(devconsul.Faults{Path: "/v1/kv/" + lease, Drop: true, AfterEffect: true})
+	done := errors.New("done")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Lease(lease, "c1", 10*time.Second, time.Minute).Run(t.Context(),
+			func(context.Context, *consul.Held) error { return done })
+	}()
+	time.Sleep(100 * time.Millisecond)
+	server.SetFaults(devconsul.Faults{})
+	if err := <-ended; !errors.Is(err, done) {
+		t.Errorf("Run ended with %v", err)
+	}
+}
+
+func TestFaultsOverHTTP(t *testing.T) {
+	t.Parallel()
+	_, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	put(t, c, "old")
+	send := func(method, path, body string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(text)
+	}
+	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
+	want := func(code, status int, text string) {
+		t.Helper()
+		if code != status {
+			t.Fatalf("answered %d (%s), want %d", code, text, status)
+		}
+	}
+	code, text := send("DELETE", "/v1/devconsul/snapshot", "")
+	want(code, 404, text)
+	code, text = send("PUT", "/v1/devconsul/snapshot", "")
+	want(code, 200, text)
+	code, text = send("PUT", "/v1/devconsul/faults", `{"eror":500}`)
+	want(code, 400, text)
+	code, text = send("PUT", "/v1/devconsul/faults", `{"error":500,"delay":"1ms"}`)
+	want(code, 200, text)
+	if _, _, err := c.Get(t.Context(), key); !errors.Is(err, consul.ErrOut) {
+		t.Errorf("with an error set: %v", err)
+	}
+	code, text = send("GET", "/v1/devconsul/faults", "")
+	want(code, 200, text)
+	if text != `{"delay":"1ms","error":500}` {
+		t.Errorf("the faults read %s", text)
+	}
+	code, text = send("DELETE", "/v1/devconsul/faults", "")
+	want(code, 200, text)
+	code, text = send("PUT", "/v1/devconsul/lose-all", "")
+	want(code, 200, text)
+	if _, found, err := c.Get(t.Context(), key); found || err != nil {
+		t.Errorf("after losing all: found %v, error %v", found, err)
+	}
+	code, text = send("DELETE", "/v1/devconsul/snapshot", "")
+	want(code, 200, text)
+	if e, found, err := c.Get(t.Context(), key); !found || string(e.Value) != "old" || err != nil {
+		t.Errorf("after going back: found %v, %q, error %v", found, e.Value, err)
+	}
+}
+
+// TestServe: the stand-in as a process of its own has, up to its end.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	if err := devconsul.Serve(t.Context(), "127.0.0.1:no"); err == nil {
+		t.Error("a wrong address is taken")
+	}
+	addr := consultest.FreeAddr(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- devconsul.Serve(ctx, addr) }()
+	c := clients(addr)(t)
+	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+		_, err := c.Leader(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
+	put(t, c, "1")
+	w := watch(t, addr)
+	w.await(t, "1")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
