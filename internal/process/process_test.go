@@ -2,12 +2,10 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,10 +20,6 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/process/supervisortest"
 )
-
-// asSupervisor makes the test binary a supervisor that is cut at a given place:
-// see TestCut.
-const asSupervisor = "PROCESS_TEST_CUT"
 
 func TestMain(m *testing.M) {
 	if at := os.Getenv(asSupervisor); at != "" {
@@ -265,80 +259,6 @@ func TestClosed(t *testing.T) {
 	if err := s.Start(ctx, u); !errors.Is(err, ErrClosed) {
 		t.Errorf("start after close: %v", err)
 	}
-}
-
-// TestCut: a supervisor is cut (SIGKILL) at each place of a start. The next one
-// ends up with exactly one process, whichever was cut.
-func TestCut(t *testing.T) {
-	t.Parallel()
-	for _, at := range []string{"locked", "forked", "recorded"} {
-		t.Run(at, func(t *testing.T) {
-			t.Parallel()
-			s, u, ctx := setup(t)
-			u.Argv = []string{"/bin/sh", "-c", "echo ran; exec sleep 600"}
-			unit, err := json.Marshal(u)
-			if err != nil {
-				t.Fatal(err)
-			}
-			cut := exec.CommandContext(ctx, "/proc/self/exe", s.dir, string(unit))
-			cut.Env = append(os.Environ(), asSupervisor+"="+at)
-			cut.Stderr = os.Stderr
-			var killed *exec.ExitError
-			if err := cut.Run(); !errors.As(err, &killed) || killed.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-				t.Fatalf("the supervisor was not cut: %v", err)
-			}
-			_, found, err := readRecord(s.recordPath(u.Name))
-			if err != nil || found != (at == "recorded") {
-				t.Errorf("record found: %v, %v", found, err)
-			}
-			next := New(s.dir, quiet())
-			defer func() { _ = next.Close() }()
-			first := start(t, ctx, next, u)
-			if first.State != fleet.UnitActive {
-				t.Errorf("status: %+v", first)
-			}
-			until(t, "the program ran", func() bool {
-				b, _ := os.ReadFile(u.Log)
-				return strings.Contains(string(b), "ran\n")
-			})
-			if b, _ := os.ReadFile(u.Log); string(b) != "ran\n" {
-				t.Errorf("the program ran more than once: %q", b)
-			}
-			if rec, _, err := readRecord(next.recordPath(u.Name)); err != nil || rec.Process.PID != first.PID {
-				t.Errorf("record %+v, %v; want pid %d", rec, err, first.PID)
-			}
-		})
-	}
-}
-
-// cutSupervisor does what Start does, up to the place where it dies.
-func cutSupervisor(at, dir, unitJSON string) int {
-	var u fleet.Unit
-	if err := json.Unmarshal([]byte(unitJSON), &u); err != nil {
-		return 1
-	}
-	s := New(dir, quiet())
-	die := func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} }
-	switch at {
-	case "locked":
-		if lock, err := tryLock(s.lockPath(u.Name)); err != nil || lock == nil {
-			return 1
-		}
-	case "forked":
-		lock, err := tryLock(s.lockPath(u.Name))
-		if err != nil || lock == nil {
-			return 1
-		}
-		if _, err := spawn(u, lock); err != nil {
-			return 1
-		}
-	case "recorded":
-		if err := s.Start(context.Background(), u); err != nil {
-			return 1
-		}
-	}
-	die()
-	return 0
 }
 
 func until(t *testing.T, what string, holds func() bool) {

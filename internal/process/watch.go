@@ -59,13 +59,13 @@ func hasEnded(fd int) bool {
 	return err == nil && n > 0
 }
 
-// wait returns true when the process has ended, false when release came first.
-func (w *watched) wait() bool {
+// wait returns when the process has ended; os.ErrClosed when release came first.
+func (w *watched) wait() error {
 	conn, err := w.fd.SyscallConn()
 	if err != nil {
-		return false
+		return err
 	}
-	return conn.Read(func(fd uintptr) bool { return hasEnded(int(fd)) }) == nil
+	return conn.Read(func(fd uintptr) bool { return hasEnded(int(fd)) })
 }
 
 // signal sends a signal; to a process that has ended it does nothing.
@@ -173,7 +173,10 @@ func (s *Supervisor) watchLocked(name fleet.InstanceID, u *unit, w *watched) err
 // follow waits for the end of a process, reaps it, puts the end on record and
 // reports it.
 func (s *Supervisor) follow(name fleet.InstanceID, u *unit, w *watched) {
-	if !w.wait() {
+	if err := w.wait(); err != nil {
+		if ignoreClosed(err) != nil {
+			s.log.WithError(err).WithField("unit", name).Error("cannot watch the process any more; its end will go unseen")
+		}
 		return
 	}
 	e := reap(w.id.PID)

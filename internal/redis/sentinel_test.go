@@ -176,16 +176,12 @@ func TestReachedIsAnAnswer(t *testing.T) {
 				}
 			}
 			t.Logf("%d looks", looked)
-			v := observe(t, looks, true)
-			if down := strings.Contains(peer(v, addr).Flags, "s_down"); down == c.want {
-				t.Errorf("flags %q", peer(v, addr).Flags)
-			}
-			if usable := map[bool]int{true: 2, false: 1}[c.want]; v.Report.Usable != usable {
-				t.Errorf("%d usable; want %d", v.Report.Usable, usable)
-			}
-			if (v.Report.CKQuorum == "") != c.want {
-				t.Errorf("CKQUORUM: %s", v.Report.CKQuorum)
-			}
+			usable := map[bool]int{true: 2, false: 1}[c.want]
+			until(t, "flags, CKQUORUM and the usable ones say the same", func() bool {
+				v := observe(t, looks, true)
+				down := strings.Contains(peer(v, addr).Flags, "s_down")
+				return down != c.want && v.Report.Usable == usable && (v.Report.CKQuorum == "") == c.want
+			})
 		})
 	}
 }

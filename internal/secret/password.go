@@ -4,13 +4,11 @@
 package secret
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 )
 
 // redacted is what a password shows of itself.
@@ -125,51 +123,4 @@ func GeneratePassword(random io.Reader) (Password, error) {
 		}
 	}
 	return NewPassword(string(text))
-}
-
-// ReadPasswordFile reads a password that an operator put into a file. One
-// newline at the end is no part of it. The file must be its owner's alone.
-func ReadPasswordFile(path string) (Password, error) {
-	b, err := readPrivate(path)
-	if err != nil {
-		return Password{}, fmt.Errorf("password file: %w", err)
-	}
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	b = bytes.TrimSuffix(b, []byte("\r"))
-	p, err := NewPassword(string(b))
-	if err != nil {
-		return Password{}, fmt.Errorf("password file %s: %w", path, err)
-	}
-	return p, nil
-}
-
-// maxFile is more than any file here needs, and keeps a wrong path (a device, a
-// disk image) out of memory.
-const maxFile = 64 << 10
-
-// readPrivate reads a file that only its owner may read.
-func readPrivate(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
-	}
-	return b, nil
 }
