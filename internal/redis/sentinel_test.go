@@ -113,7 +113,7 @@ func TestHello(t *testing.T) {
 		if after.Report.CKQuorum != "" || after.Report.Usable != 3 {
 			t.Errorf("sentinel %d: %d usable, %s", n, after.Report.Usable, after.Report.CKQuorum)
 		}
-		ignore := cmpopts.IgnoreFields(fleet.SentinelReport{}, "Peers", "Usable", "Replicas")
+		ignore := cmpopts.IgnoreFields(fleet.SentinelReport{}, "Peers", "Usable", "Replicas", "MasterFlags")
 		if diff := cmp.Diff(before[n].Report, after.Report, ignore); diff != "" {
 			t.Errorf("sentinel %d (-before +after):\n%s", n, diff)
 		}
