@@ -37,6 +37,9 @@ const (
 type test struct {
 	name string
 	look func(v *view, f *finding)
+	// needs is the kind of instance of which one at least must be up: a check
+	// that finds nothing to look at has shown nothing.
+	needs fleet.Kind
 	// sentinel: only for a group with sentinels.
 	sentinel bool
 }
@@ -46,24 +49,24 @@ func tests() []test {
 	return []test{
 		{name: CheckReports, look: (*view).checkReports},
 		{name: CheckInstances, look: (*view).checkInstances},
-		{name: CheckRoles, look: (*view).checkRoles},
-		{name: CheckLinks, look: (*view).checkLinks},
-		{name: CheckOffsets, look: (*view).checkOffsets},
-		{name: CheckLineage, look: (*view).checkLineage},
-		{name: CheckConfigRewrite, look: (*view).checkConfigRewrite},
-		{name: CheckCredentials, look: (*view).checkCredentials},
-		{name: CheckPeerAuth, look: (*view).checkPeerAuth},
-		{name: CheckReadOnly, look: (*view).checkReadOnly},
+		{name: CheckRoles, look: (*view).checkRoles, needs: fleet.KindRedis},
+		{name: CheckLinks, look: (*view).checkLinks, needs: fleet.KindRedis},
+		{name: CheckOffsets, look: (*view).checkOffsets, needs: fleet.KindRedis},
+		{name: CheckLineage, look: (*view).checkLineage, needs: fleet.KindRedis},
+		{name: CheckConfigRewrite, look: (*view).checkConfigRewrite, needs: fleet.KindRedis},
+		{name: CheckCredentials, look: (*view).checkCredentials, needs: fleet.KindRedis},
+		{name: CheckPeerAuth, look: (*view).checkPeerAuth, needs: fleet.KindRedis},
+		{name: CheckReadOnly, look: (*view).checkReadOnly, needs: fleet.KindRedis},
 		{name: CheckWritePath, look: (*view).checkWritePath},
 		{name: CheckServices, look: (*view).checkServices},
-		{name: CheckDrift, look: (*view).checkDrift},
-		{name: CheckSentinelMaster, look: (*view).checkSentinelMaster, sentinel: true},
-		{name: CheckSentinelPeers, look: (*view).checkSentinelPeers, sentinel: true},
-		{name: CheckSentinelReplicas, look: (*view).checkSentinelReplicas, sentinel: true},
-		{name: CheckSentinelReach, look: (*view).checkSentinelReach, sentinel: true},
-		{name: CheckQuorum, look: (*view).checkQuorum, sentinel: true},
-		{name: CheckMajority, look: (*view).checkMajority, sentinel: true},
-		{name: CheckPromotable, look: (*view).checkPromotable, sentinel: true},
+		{name: CheckDrift, look: (*view).checkDrift, needs: fleet.KindRedis},
+		{name: CheckSentinelMaster, look: (*view).checkSentinelMaster, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckSentinelPeers, look: (*view).checkSentinelPeers, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckSentinelReplicas, look: (*view).checkSentinelReplicas, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckSentinelReach, look: (*view).checkSentinelReach, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckQuorum, look: (*view).checkQuorum, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckMajority, look: (*view).checkMajority, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckPromotable, look: (*view).checkPromotable, needs: fleet.KindSentinel, sentinel: true},
 	}
 }
 
@@ -90,9 +93,21 @@ func (v *view) check() []fleet.Check {
 		}
 		f := &finding{now: v.w.Now}
 		t.look(v, f)
+		v.lookedAtNothing(t.needs, f)
 		out = append(out, f.check(t.name, v.g.Name))
 	}
 	return out
+}
+
+// lookedAtNothing fails a check that had nothing to look at.
+func (v *view) lookedAtNothing(needs fleet.Kind, f *finding) {
+	switch {
+	case len(f.bad) > 0:
+	case needs == fleet.KindRedis && len(live(v.servers)) == 0:
+		f.fail("no server runs")
+	case needs == fleet.KindSentinel && len(live(v.sentinels)) == 0:
+		f.fail("no sentinel runs")
+	}
 }
 
 // finding collects what one check sees.

@@ -126,7 +126,7 @@ func (v *view) checkServices(f *finding) {
 		own := slices.DeleteFunc(slices.Clone(entries), func(e fleet.ServiceEntry) bool { return !m.meantBy(e.Addr) })
 		entries = slices.DeleteFunc(entries, func(e fleet.ServiceEntry) bool { return m.meantBy(e.Addr) })
 		if m.up {
-			m.checkEntry(f, own)
+			checkEntry(f, m, v.roleTag(m), own)
 		} else if slices.ContainsFunc(own, func(e fleet.ServiceEntry) bool { return e.Passing }) {
 			f.fail(string(m.id), "on", m.node, "is not running, yet its check passes")
 		}
@@ -142,7 +142,21 @@ func (m *member) meantBy(addr fleet.Addr) bool {
 	return addr == m.addr || addr == (fleet.Addr{Host: m.rec.Report.Address, Port: m.addr.Port})
 }
 
-func (m *member) checkEntry(f *finding, own []fleet.ServiceEntry) {
+// roleTag is the tag that an instance that is up should have: only the one that
+// takes the group's writes is "master", whatever a second one says.
+func (v *view) roleTag(m *member) string {
+	switch {
+	case m.kind == fleet.KindSentinel:
+		return string(fleet.KindSentinel)
+	case v.master == nil:
+		return string(m.inst.Redis.Role)
+	case m == v.master:
+		return string(fleet.RoleMaster)
+	}
+	return string(fleet.RoleReplica)
+}
+
+func checkEntry(f *finding, m *member, want string, own []fleet.ServiceEntry) {
 	label := string(m.id) + " on " + m.node
 	switch {
 	case len(own) == 0:
@@ -151,10 +165,6 @@ func (m *member) checkEntry(f *finding, own []fleet.ServiceEntry) {
 	case len(own) > 1:
 		f.fail(label, "is registered", fmt.Sprint(len(own)), "times")
 		return
-	}
-	want := string(fleet.KindSentinel)
-	if m.kind == fleet.KindRedis {
-		want = string(m.inst.Redis.Role)
 	}
 	var tags []string
 	for _, t := range roleTags {

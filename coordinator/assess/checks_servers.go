@@ -61,9 +61,11 @@ func (v *view) checkLinks(f *finding) {
 func (v *view) checkOffsets(f *finding) {
 	f.want = "no replica more than 16 MiB behind"
 	var most int64
-	if v.master != nil {
-		f.rest(v.master)
+	if v.master == nil {
+		f.fail("no master tells")
+		return
 	}
+	f.rest(v.master)
 	for _, m := range v.liveReplicas() {
 		behind := v.behind(m)
 		most = max(most, behind)
@@ -108,9 +110,6 @@ func (v *view) checkLineage(f *finding) {
 	if len(byID) == 1 {
 		f.seen = "replid " + sortedKeys(byID)[0]
 		return
-	}
-	if len(byID) == 0 {
-		f.fail("no server runs")
 	}
 	for _, id := range sortedKeys(byID) {
 		f.fail("replid", id, "on", list(byID[id]))
