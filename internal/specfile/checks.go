@@ -85,7 +85,10 @@ func (k *checks) hostname(path, name string) {
 }
 
 func (k *checks) consul(path string, c ConsulConfig) {
-	if !isConsulAddress(c.Address) {
+	switch {
+	case strings.Contains(c.Address, "@"): // not repeated: a password may stand before it
+		k.addf(path+".address", "a user or password has no place in the address of Consul; put an ACL token into token_file")
+	case !isConsulAddress(c.Address):
 		k.addf(path+".address", "%q is no address of Consul; write host:port, as in %s, or a URL that begins with http://, https:// or unix://",
 			c.Address, defaultConsul)
 	}
@@ -97,7 +100,7 @@ func isConsulAddress(s string) bool {
 		return true
 	}
 	u, err := url.Parse(s)
-	if err != nil || u.User != nil {
+	if err != nil {
 		return false
 	}
 	switch u.Scheme {

@@ -28,6 +28,10 @@ func read(name string, into any) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the file: %w", err)
 	}
+	return parse(name, data, into)
+}
+
+func parse(name string, data []byte, into any) (*file, error) {
 	tree := map[string]any{}
 	if err := toml.Unmarshal(data, &tree); err != nil {
 		return nil, syntaxError(name, err)

@@ -71,7 +71,9 @@ func (s *lineScanner) next() byte {
 	if c == '\n' {
 		s.line++
 	}
-	s.pos++
+	if s.pos < len(s.src) {
+		s.pos++
+	}
 	return c
 }
 
@@ -187,9 +189,12 @@ func (s *lineScanner) value(path string) {
 	case '[':
 		s.next()
 		for i := 0; s.more(']'); i++ {
-			at := element(path, i)
+			at, start := element(path, i), s.pos
 			s.note(at)
 			s.value(at)
+			if s.pos == start {
+				s.next() // no TOML; go on so that the scan ends
+			}
 		}
 	case '{':
 		s.next()
