@@ -1,23 +1,108 @@
 package fleettest
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redis"
 )
 
-var nets Nets
+const (
+	// servingIn bounds a bring-up, most of it for a machine under load.
+	servingIn = 20 * time.Second
+	// failoverIn bounds a failover at down-after 1 s and the rejoin after it.
+	failoverIn = 30 * time.Second
+)
 
-func TestBringUpSentinel(t *testing.T) {
+// TestMain hands out the networks; they are the one thing that tests share.
+var nets Nets //nolint:gochecknoglobals // see above
+
+// bring starts a coordinator and n agents, and waits until the group serves.
+func bring(t *testing.T, n int, edit func(*fleet.GroupSpec)) *Fleet {
+	t.Helper()
 	_, addr := StandIn(t)
-	f := New(t, &nets, addr)
-	began := time.Now()
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, nil)})
+	return bringOn(t, addr, n, edit)
+}
+
+func bringOn(t *testing.T, consulAddr string, n int, edit func(*fleet.GroupSpec)) *Fleet {
+	t.Helper()
+	f := New(t, &nets, consulAddr)
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(n, edit)})
 	f.StartCoordinator(1, nil)
-	for i := range 3 {
+	for i := range n {
 		f.StartAgent(i+1, nil)
 	}
-	a := f.WaitServing(20 * time.Second)
-	t.Logf("serving after %s: master %s", time.Since(began), a.Master.Node)
+	f.WaitServing(servingIn)
+	return f
+}
+
+func TestBringUp(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{3, 5} {
+		t.Run(fmt.Sprintf("sentinel with %d nodes", n), func(t *testing.T) {
+			t.Parallel()
+			f := bring(t, n, nil)
+			checkReplication(t, f, n)
+		})
+	}
+	t.Run("replication with 3 nodes", func(t *testing.T) {
+		t.Parallel()
+		f := bring(t, 3, func(g *fleet.GroupSpec) { g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{} })
+		checkReplication(t, f, 3)
+	})
+	t.Run("the preferred node becomes master", func(t *testing.T) {
+		t.Parallel()
+		f := bring(t, 3, func(g *fleet.GroupSpec) { g.Prefer = "n2" })
+		if a := f.WaitServing(servingIn); a.Master.Node != "n2" {
+			t.Errorf("master is %s, want n2", a.Master.Node)
+		}
+	})
+}
+
+// checkReplication does what an operator does with redis-cli: a write on the
+// master is read on each replica, a write on a replica is refused.
+func checkReplication(t *testing.T, f *Fleet, n int) {
+	t.Helper()
+	a := f.WaitServing(servingIn)
+	var master int
+	if _, err := fmt.Sscanf(a.Master.Node, "n%d", &master); err != nil {
+		t.Fatal(err)
+	}
+	value := time.Now().String()
+	if err := f.Redis(master).Set(t.Context(), "greeting", value); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		if i == master {
+			continue
+		}
+		r := f.Redis(i)
+		eventually(t, 5*time.Second, "the write on replica n"+fmt.Sprint(i), func() bool {
+			got, _, err := r.Get(t.Context(), "greeting")
+			return err == nil && got == value
+		})
+		if err := r.Set(t.Context(), "greeting", "no"); !errors.Is(err, redis.ErrReadOnly) {
+			t.Errorf("a write on replica n%d gave %v, want READONLY", i, err)
+		}
+	}
+	if _, found, err := f.Redis(master).Get(t.Context(), fleet.ProbeKey("main")); found || err != nil {
+		eventually(t, 5*time.Second, "the probe key is gone", func() bool {
+			_, found, err := f.Redis(master).Get(t.Context(), fleet.ProbeKey("main"))
+			return err == nil && !found
+		})
+	}
+}
+
+func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s", what, limit)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }

@@ -104,7 +104,7 @@ func New(t *testing.T, nets *Nets, consulAddr string) *Fleet {
 	}
 	f := &Fleet{
 		t: t, Dir: dir, Name: "test", Consul: consulAddr, Net: nets.Take(), Log: &Log{}, Keys: fleet.KeysOf("test"),
-		LeaseTTL: time.Second, running: map[string]*Daemon{},
+		LeaseTTL: 10 * time.Second, running: map[string]*Daemon{},
 	}
 	if f.Key, err = secret.GenerateKey(); err != nil {
 		t.Fatal(err)
