@@ -23,6 +23,7 @@
 package elect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,16 +163,20 @@ func (e *election) mostAdvanced() (fleet.Decision, bool) {
 }
 
 // allOffsetsKnown: an offset that could not be read is no low offset, so it must
-// not lose against one that could.
+// not lose against one that could; then the newest file counts first.
 func allOffsetsKnown(data []Candidate) bool {
-	return !slices.ContainsFunc(data, func(c Candidate) bool { return c.Dataset.ReplID == "" })
+	return !slices.ContainsFunc(data, func(c Candidate) bool { return c.Dataset.Offset <= 0 })
 }
 
+// moreAdvanced compares by offset and then by the newest file, or the other way
+// round where not all offsets are known.
 func moreAdvanced(a, b Candidate, offsets bool) bool {
-	if offsets && a.Dataset.Offset != b.Dataset.Offset {
-		return a.Dataset.Offset > b.Dataset.Offset
+	newer := a.Dataset.Newest.Compare(b.Dataset.Newest)
+	further := cmp.Compare(a.Dataset.Offset, b.Dataset.Offset)
+	if offsets {
+		return further > 0 || further == 0 && newer > 0
 	}
-	return a.Dataset.Newest.After(b.Dataset.Newest)
+	return newer > 0 || newer == 0 && further > 0
 }
 
 func (e *election) preferred() (fleet.Decision, bool) {
