@@ -42,7 +42,7 @@ func layerOf(dir string) (int, bool) {
 	switch {
 	case dir == "internal/fleet":
 		return layerRecords, true
-	case under(dir, "internal/lab"):
+	case under(dir, "internal/lab"), under(dir, "internal/fleettest"): // whole fleets
 		return layerLab, true
 	case under(dir, "internal"), under(dir, "templates"), under(dir, "systemd"):
 		return layerTools, true

@@ -1,0 +1,65 @@
+# What you can make here; `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LAB_DIR ?= .lab
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# One package can take longer than this only by hanging.
+TEST_FLAGS := -race -count=1 -timeout=5m
+
+.PHONY: help
+help: ## list what you can make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/redfleet, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/redfleet ./cmd/redfleet
+
+.PHONY: deps
+deps: ## install through apt what is missing: the Redis server, Sentinel and client
+	@.ci/install
+
+.PHONY: lab
+lab: deps build ## a highly available Redis on this machine: three nodes, verified
+	bin/redfleet lab up --dir $(LAB_DIR)
+
+.PHONY: lab-down
+lab-down: ## end the lab, every process and file of it
+	bin/redfleet lab down --dir $(LAB_DIR)
+
+.PHONY: test
+test: deps consul ## all tests, on real Redis, Sentinel and Consul, with the race detector
+	go test $(TEST_FLAGS) ./...
+
+.PHONY: consul
+consul: ## find a Consul for the tests, or build one (once, about four minutes)
+	@.ci/consul
+
+.PHONY: check
+check: ## formatting, vet, staticcheck, shellcheck, the imports' direction
+	@.ci/install check
+	.ci/check
+
+.PHONY: bench
+bench: bench-bringup bench-footprint ## both benches
+
+.PHONY: bench-bringup
+bench-bringup: deps build ## from nothing to verified, and a failover, each beside the same by hand
+	go run ./e2e/bench bringup
+
+.PHONY: bench-footprint
+bench-footprint: deps build ## what an agent at rest costs
+	go run ./e2e/bench footprint
+
+.PHONY: tests-list
+tests-list: ## renew .ci/tests.txt, the list of tests that .ci/run must see run
+	.ci/run --list
+
+.PHONY: clean
+clean: ## remove what was built; a running lab is left alone
+	rm -rf bin dist
