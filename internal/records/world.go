@@ -33,17 +33,18 @@ func LoadWorld(ctx context.Context, c Reader, name string, now time.Time, withSe
 	if !withServices {
 		return w, nil
 	}
-	w.Services, err = services(ctx, c, w)
+	w.Services, err = Services(ctx, c, w.Spec)
 	return w, err
 }
 
-// services reads the catalog entries of every group of the spec.
-func services(ctx context.Context, c Reader, w fleet.World) ([]fleet.ServiceEntry, error) {
+// Services reads the catalog entries of every group of the spec. The list is
+// never nil, which would mean "not read"; without a spec it is empty.
+func Services(ctx context.Context, c Reader, spec *fleet.SpecRecord) ([]fleet.ServiceEntry, error) {
 	all := []fleet.ServiceEntry{}
-	if w.Spec == nil {
+	if spec == nil {
 		return all, nil
 	}
-	for _, g := range w.Spec.Spec.Groups {
+	for _, g := range spec.Spec.Groups {
 		entries, err := c.Services(ctx, g.Service)
 		if err != nil {
 			return nil, fmt.Errorf("reading service %q of group %q: %w", g.Service, g.Name, err)
