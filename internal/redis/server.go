@@ -169,3 +169,13 @@ func (s *Server) Shutdown(ctx context.Context, nosave bool) error {
 	}
 	return s.fail("SHUTDOWN", err)
 }
+
+// ClientID is the server's number of this client's connection: the same number
+// means that the connection did not break.
+func (s *Server) ClientID(ctx context.Context) (string, error) {
+	v, err := s.do(ctx, "CLIENT", "ID")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(v), nil
+}

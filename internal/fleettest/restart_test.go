@@ -1,0 +1,244 @@
+package fleettest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redis"
+)
+
+// stopAgents ends the agents of n nodes and the coordinator, as a kill would:
+// nothing that they started ends with them.
+func (f *Fleet) stopDaemons(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := 1; i <= n; i++ {
+		if d := f.running[fmt.Sprintf("agent-%d", i)]; d != nil {
+			_ = d.Stop()
+		}
+	}
+	if d := f.running["coordinator-1"]; d != nil {
+		_ = d.Stop()
+	}
+}
+
+// TestFailStatic is the promise fail-static: the daemons come and go, and no
+// Redis notices.
+func TestFailStatic(t *testing.T) {
+	t.Parallel()
+	f := bring(t, 3, nil)
+	master := index(t, f.WaitServing(servingIn).Master.Node)
+	client := f.Redis(master)
+	if err := client.Set(t.Context(), "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	id := clientID(t, client)
+	before := pids(t, f, 3)
+	f.stopDaemons(3)
+	if a, err := f.Assessment(t.Context()); err != nil || a.Master == nil {
+		t.Errorf("without any daemon the verdict shows no master: %+v, %v", a, err)
+	}
+	for i := range 3 {
+		f.StartAgent(i+1, nil)
+	}
+	f.StartCoordinator(1, nil)
+	f.WaitServing(servingIn)
+	if d := cmp.Diff(before, pids(t, f, 3)); d != "" {
+		t.Errorf("processes changed (-before +after):\n%s", d)
+	}
+	if now := clientID(t, client); now != id {
+		t.Errorf("the client's connection broke: id %s, was %s", now, id)
+	}
+}
+
+// clientID is the server's number of this very connection.
+func clientID(t *testing.T, c *redis.Server) string {
+	t.Helper()
+	id, err := c.ClientID(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// TestStateSurvivesTheAgent is the promise sentinel-state-kept: after a failover
+// and a restart of the agents both files still hold what Redis and Sentinel
+// wrote there.
+func TestStateSurvivesTheAgent(t *testing.T) {
+	t.Parallel()
+	f := bring(t, 3, nil)
+	old := index(t, f.WaitServing(servingIn).Master.Node)
+	kill(t, f, old, fleet.KindRedis)
+	master := waitMaster(t, f, old)
+	before := confs(t, f)
+	f.stopDaemons(3)
+	for i := range 3 {
+		f.StartAgent(i+1, nil)
+	}
+	f.StartCoordinator(1, nil)
+	f.WaitServing(servingIn)
+	kill(t, f, master%3+1, fleet.KindSentinel) // started again from its own file
+	f.WaitServing(failoverIn)
+	after := confs(t, f)
+	for path, lines := range before {
+		for _, line := range strings.Split(lines, "\n") {
+			// Epochs grow and lists are written in any order; no line may vanish.
+			if strings.HasPrefix(line, "sentinel current-epoch") {
+				continue
+			}
+			if !strings.Contains(after[path], line) {
+				t.Errorf("%s lost the line %q", path, redact(line))
+			}
+		}
+	}
+	want := fmt.Sprintf("sentinel monitor main %s 6379", f.Host(master))
+	for path, text := range after {
+		if strings.HasSuffix(path, "sentinel.conf") && !strings.Contains(text, want) {
+			t.Errorf("%s does not hold %q", path, want)
+		}
+	}
+}
+
+func redact(line string) string { return strings.SplitN(line, " ", 2)[0] + " …" }
+
+// confs reads what Redis and Sentinel keep on disk, but for comments.
+func confs(t *testing.T, f *Fleet) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	paths, _ := filepath.Glob(filepath.Join(f.Dir, "n*", "data", "*", "*.conf"))
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[p] = string(b)
+	}
+	if len(out) != 6 {
+		t.Fatalf("found %d files, want 6", len(out))
+	}
+	return out
+}
+
+// TestPowerLoss ends everything at once and starts it again. The right node must be master with the data that was on its disk.
+func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	for name, withConsul := range map[string]bool{"with a coordinator": true, "with the agents alone": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := bring(t, 3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(5 * time.Second) })
+			master := index(t, f.WaitServing(servingIn).Master.Node)
+			if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(1100 * time.Millisecond) // appendfsync everysec: what is on disk is the promise
+			f.stopDaemons(3)
+			f.killAll()
+			before := boots(t, f)
+			for i := range 3 {
+				f.StartAgent(i+1, nil)
+			}
+			if withConsul {
+				f.StartCoordinator(1, nil)
+			}
+			eventually(t, servingIn, "every agent reports again", func() bool {
+				now := boots(t, f)
+				return now["n1"] != before["n1"] && now["n2"] != before["n2"] && now["n3"] != before["n3"]
+			})
+			a := f.WaitServing(failoverIn)
+			if got, _, err := f.Redis(index(t, a.Master.Node)).Get(t.Context(), "kept"); err != nil || got != "yes" {
+				t.Errorf("after the power loss the master %s shows %q, %v", a.Master.Node, got, err)
+			}
+			if index(t, a.Master.Node) != master {
+				t.Errorf("the master moved from n%d to %s", master, a.Master.Node)
+			}
+			checkReplication(t, f, 3)
+		})
+	}
+}
+
+// boots tells which run of each agent wrote its report.
+func boots(t *testing.T, f *Fleet) map[string]string {
+	t.Helper()
+	w, err := f.World(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for node, r := range w.Reports {
+		out[node] = r.Report.Boot
+	}
+	return out
+}
+
+// TestNoEmptyMaster is the promise no-empty-master: a master whose folder was
+// wiped while it was down does not serve while a replica holds the data.
+func TestNoEmptyMaster(t *testing.T) {
+	t.Parallel()
+	for _, topology := range []fleet.Topology{fleet.Sentinel, fleet.Replication} {
+		t.Run(string(topology), func(t *testing.T) {
+			t.Parallel()
+			f := bring(t, 3, func(g *fleet.GroupSpec) {
+				if g.Topology = topology; topology == fleet.Replication {
+					g.Sentinel = fleet.SentinelSpec{}
+				}
+			})
+			master := index(t, f.WaitServing(servingIn).Master.Node)
+			if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, 5*time.Second, "the agent has seen the data", func() bool {
+				b, _ := os.ReadFile(filepath.Join(f.AgentConfig(master).StateDir, "instances", "redis-main-6379.json"))
+				return strings.Contains(string(b), `"had_data": true`)
+			})
+			wipe(t, f, master)
+			replica := master%3 + 1
+			if topology == fleet.Sentinel {
+				now := waitMaster(t, f, master)
+				if got, _, err := f.Redis(now).Get(t.Context(), "kept"); err != nil || got != "yes" {
+					t.Errorf("the new master shows %q, %v", got, err)
+				}
+				return
+			}
+			a := f.WaitFor(failoverIn, "the wiped master is held, and says why", func(a fleet.Assessment) bool {
+				w, err := f.World(t.Context())
+				if err != nil {
+					return false
+				}
+				rep := w.Reports[fmt.Sprintf("n%d", master)].Report
+				i := rep.Instance("redis-main-6379")
+				return a.State != fleet.GroupServing && i != nil && strings.Contains(i.Reason, "its data is gone")
+			})
+			if got, _, err := f.Redis(replica).Get(t.Context(), "kept"); err != nil || got != "yes" {
+				t.Errorf("the replica shows %q, %v (state %s)", got, err, a.State)
+			}
+		})
+	}
+}
+
+// wipe stops the daemon and the server of a node, removes its data folder and
+// starts the daemon again.
+func wipe(t *testing.T, f *Fleet, i int) {
+	t.Helper()
+	f.mu.Lock()
+	d := f.running[fmt.Sprintf("agent-%d", i)]
+	f.mu.Unlock()
+	_ = d.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.Units(i).Kill(ctx, "redis-main-6379"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(apply.Dir(f.AgentConfig(i).DataDir, "redis-main-6379")); err != nil {
+		t.Fatal(err)
+	}
+	f.StartAgent(i, nil)
+}
