@@ -52,6 +52,8 @@ type agent struct {
 	problem   string
 	passwords map[string]opened
 	failed    map[fleet.InstanceID]failure
+	// expected is what each server's CONFIG GET should answer under this goal.
+	expected map[fleet.InstanceID]map[string]string
 	// held is the last reason told of each instance that stays down.
 	held map[fleet.InstanceID]string
 }
@@ -149,7 +151,7 @@ func (a *agent) remembered(ctx context.Context) error {
 	if err != nil {
 		a.refuse(err.Error()) // Consul's copy is taken when it comes
 	} else if found {
-		a.goal = &goal
+		a.goal, a.expected = &goal, map[fleet.InstanceID]map[string]string{}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (a *agent) take(ctx context.Context, goal fleet.Goal) error {
 	if err := a.keepNode(ctx, next); err != nil {
 		return err
 	}
-	a.goal = &goal
+	a.goal, a.expected = &goal, map[fleet.InstanceID]map[string]string{}
 	a.log.WithField("epoch", goal.Epoch).Info("follows a new goal")
 	return nil
 }

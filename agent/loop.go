@@ -5,9 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/observe"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/secret"
 )
 
 // How often the agent looks at its instances.
@@ -95,9 +97,26 @@ func (a *agent) look(ctx context.Context) (map[fleet.InstanceID]observe.Seen, co
 		}
 		s := a.observer.Look(ctx, g, password)
 		a.remember(ctx, g, &s)
+		s.Drift = a.drift(ctx, g, s, password)
 		seen[g.ID], facts.Instances[g.ID] = s, s.Facts
 	}
 	return seen, facts
+}
+
+// drift compares a running server with what is rendered for it. A template that
+// cannot be rendered any more is reported where it counts, at the next start.
+func (a *agent) drift(ctx context.Context, g fleet.InstanceGoal, s observe.Seen, password secret.Password) []string {
+	if s.Info == nil || s.Info.Loading {
+		return nil
+	}
+	if a.expected[g.ID] == nil {
+		expected, err := a.applier.Expected(apply.Target{Goal: g, Password: password})
+		if err != nil {
+			return nil
+		}
+		a.expected[g.ID] = expected
+	}
+	return a.observer.Drift(ctx, g.ID, a.expected[g.ID])
 }
 
 // remember keeps outside of the data folder what a later start must know:

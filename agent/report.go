@@ -72,7 +72,7 @@ func redisReport(s observe.Seen) *fleet.RedisReport {
 	r := &fleet.RedisReport{
 		Version: i.Version, Role: i.Role, ReplID: i.ReplID, Master: i.Master, ReplicaPriority: i.ReplicaPriority,
 		ReadOnly: i.ReplicaReadOnly, Loading: i.Loading, RewriteError: s.RewriteError, PasswordOK: i.PasswordOK,
-		MasterAuthOK: i.MasterAuthOK, Peers: s.Probes, ProbeSeen: s.ProbeSeen, WriteRefused: s.WriteRefused,
+		MasterAuthOK: i.MasterAuthOK, Peers: s.Probes, ProbeSeen: s.ProbeSeen, WriteRefused: s.WriteRefused, Drift: s.Drift,
 	}
 	if i.Role == fleet.RoleReplica {
 		r.Link = "down"

@@ -48,6 +48,8 @@ type watched struct {
 	writeRefused bool
 	probeClear   bool
 	probes       probes
+	drift        []string
+	driftAt      time.Time
 }
 
 // fileMark tells whether a file was replaced or changed.
@@ -67,6 +69,8 @@ type Seen struct {
 	RewriteError string
 	WriteRefused bool
 	ProbeSeen    string
+	// Drift are directives whose live value is not the rendered one.
+	Drift []string
 	// Answer says why the process gives no answer; empty when it does.
 	Answer string
 }
@@ -172,7 +176,7 @@ func (o *Observer) mark(id fleet.InstanceID) fileMark {
 	return fileMark{size: info.Size(), mode: info.Mode(), at: info.ModTime()}
 }
 
-// Server and SentinelClient are the connections for steps; nil while down.
+// Connections are those for steps; nil while the instance is down.
 func (o *Observer) Connections(id fleet.InstanceID) (*redis.Server, *redis.SentinelClient) {
 	w := o.watched[id]
 	if w == nil {
