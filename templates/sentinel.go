@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/redisconf"
 )
 
 // SentinelData is all that sentinel.conf is made of.
@@ -94,6 +95,12 @@ func (d SentinelData) check() error {
 		return errors.New("down-after and failover-timeout must be at least a millisecond")
 	case d.Master.Host == "" || d.Master.Port < 1:
 		return errors.New("there is no master to monitor")
+	}
+	for _, word := range []string{d.AuthPass, d.SentinelPass, m.MasterName} {
+		if !redisconf.SafeUnquoted(word) {
+			return errors.New("the password or the master's name holds a space, a quote or a line end: Sentinel rewrites " +
+				"them without quotes and would not start again; choose one without these characters")
+		}
 	}
 	for _, peer := range d.KnownSentinels {
 		if !hexID(peer.ID) || peer.ID == d.MyID {

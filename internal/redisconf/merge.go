@@ -1,6 +1,10 @@
 package redisconf
 
-import "slices"
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+)
 
 // Merge brings a file that the engine has rewritten up to a newly rendered one:
 // what redfleet owns comes from rendered, all else stays as it is on disk
@@ -17,6 +21,9 @@ import "slices"
 //   - A master that only rendered names comes with all its lines. A master that
 //     only the disk names stays with all its lines: to stop watching it is
 //     SENTINEL REMOVE, not a render.
+//   - Where requirepass changes, the `user default` line that CONFIG REWRITE
+//     made of the old one goes: it would win over the new one. A line that holds
+//     anything else is an ACL of its own and stays (hazard C4).
 //   - A directive that Sentinel leaves out because it has its default value, or
 //     that CONFIG REWRITE put into other words (64mb, 67108864), is no change.
 //   - With nil or no directive on disk the result is rendered.
@@ -31,6 +38,7 @@ func Merge(onDisk, rendered *File, owned func(directive string) bool) (*File, []
 	for _, k := range onDisk.keys() {
 		m.drop(k)
 	}
+	m.dropMirror()
 	return m.out, m.changed
 }
 
@@ -81,6 +89,33 @@ func (m *merger) drop(k key) {
 	}
 	m.out.replace(func(l line) bool { return l.key() == k }, nil)
 	m.change(k.name)
+}
+
+// dropMirror takes out the engine's copy of a requirepass that has changed.
+func (m *merger) dropMirror() {
+	old := m.disk.linesOf(key{name: "requirepass"})
+	if !slices.Contains(m.changed, "requirepass") || len(old) != 1 || len(old[0].args) != 1 {
+		return
+	}
+	mirror := fmt.Sprintf("#%x", sha256.Sum256([]byte(old[0].args[0])))
+	for _, l := range m.disk.linesOf(key{name: "user"}) {
+		if len(l.args) < 2 || l.args[0] != "default" || !slices.Contains(l.args, mirror) || passwords(l.args) != 1 {
+			continue
+		}
+		m.out.replace(func(other line) bool { return other.equal(l) }, nil)
+		m.change("user")
+	}
+}
+
+// passwords counts the passwords of a user line, in clear or hashed.
+func passwords(rules []string) int {
+	n := 0
+	for _, rule := range rules {
+		if rule != "" && (rule[0] == '#' || rule[0] == '>') {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *merger) change(name string) {

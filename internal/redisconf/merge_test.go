@@ -12,6 +12,8 @@ func ownedBy(names ...string) func(string) bool {
 	return func(n string) bool { return slices.Contains(names, n) }
 }
 
+const hashOfA = "#ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -45,6 +47,16 @@ func TestMerge(t *testing.T) {
 			name: "a password is compared letter by letter",
 			disk: "requirepass 1kb\n", rendered: "requirepass 1024\n",
 			owned: []string{"requirepass"}, want: "requirepass 1024\n", changed: []string{"requirepass"},
+		},
+		{
+			name: "a new password takes the engine's copy of the old one away",
+			disk: "requirepass a\nuser default on " + hashOfA + " ~* &* +@all\nuser app on " + hashOfA + " ~* +@all\n", rendered: "requirepass b\n",
+			owned: []string{"requirepass"}, want: "requirepass b\nuser app on " + hashOfA + " ~* +@all\n", changed: []string{"requirepass", "user"},
+		},
+		{
+			name: "an ACL with two passwords stays",
+			disk: "requirepass a\nuser default on " + hashOfA + " #00 ~* &* +@all\n", rendered: "requirepass b\n",
+			owned: []string{"requirepass"}, want: "requirepass b\nuser default on " + hashOfA + " #00 ~* &* +@all\n", changed: []string{"requirepass"},
 		},
 		{
 			name: "an owned directive that is no longer rendered goes",

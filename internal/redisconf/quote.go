@@ -63,3 +63,16 @@ func plain(arg string) bool {
 	}
 	return true
 }
+
+// SafeUnquoted tells whether an argument reads the same when it is written as it
+// stands. Sentinel writes auth-pass, sentinel-pass and names so, whatever they
+// hold, and does not start again from a file where they fell apart (seen on
+// 7.0.15 with a password that holds a space or a quote). Backslashes and bytes
+// outside of ASCII are safe.
+func SafeUnquoted(arg string) bool {
+	if strings.IndexByte(arg, 0) >= 0 {
+		return false
+	}
+	args, err := Split("x " + arg + " x")
+	return err == nil && len(args) == 3 && args[1] == arg
+}

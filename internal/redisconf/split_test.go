@@ -61,3 +61,15 @@ func TestQuoteIsUndoneBySplit(t *testing.T) {
 		}
 	})
 }
+
+func TestSafeUnquoted(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]bool{
+		"plain": true, `back\slash`: true, "a#b": true, "#b": true, "héé": true, "a=b,c;d": true,
+		"": false, "a b": false, `a"b`: false, `a'b`: false, `"a"`: false, "a\nb": false, "a\x00b": false, "\vb": false,
+	} {
+		if SafeUnquoted(arg) != want {
+			t.Errorf("%q: %v", arg, !want)
+		}
+	}
+}
