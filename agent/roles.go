@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/netport"
 )
 
 // roles answers Consul's HTTP checks: 200 for an instance only while the tag
@@ -57,11 +59,22 @@ type roleServer struct {
 func (r *roles) listen(ctx context.Context, addr string) (*roleServer, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s cannot be served: %w; stop the other agent, or give this one another http address", ErrAddressTaken, addr, err)
+		return nil, refusedAddress(addr, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /role/{instance}", r)
 	return &roleServer{listener: l, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}, nil
+}
+
+// refusedAddress says who has the address, or what else is wrong with it.
+func refusedAddress(addr string, err error) error {
+	at, bad := net.ResolveTCPAddr("tcp", addr)
+	if bad != nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the role checks cannot be served on %s: %w; set http in agent.toml to an address of this machine", addr, err)
+	}
+	who, _ := netport.Owner(at.AddrPort())
+	return fmt.Errorf("%w: %s is in use by %s; stop it if it is another agent, or give this one another http address in agent.toml",
+		ErrAddressTaken, addr, who)
 }
 
 // serve answers until ctx ends.

@@ -2,17 +2,20 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/fence"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/netport"
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/redisconf"
@@ -33,7 +36,7 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	}
 	s.Facts.DownSince = w.downSince
 	s.Facts.Disk = o.disk(g)
-	s.Facts.PortOwner = portOwner(g.Addr)
+	s.Facts.PortOwner = portOwner(g.Addr, apply.Dir(o.DataDir, g.ID))
 	if g.Seed != nil {
 		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
 	}
@@ -167,11 +170,24 @@ func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fe
 }
 
 // portOwner tells who listens on an instance's port while its process is down.
-func portOwner(a fleet.Addr) string {
+// One that runs in the instance's own folder is no stranger: it is an earlier
+// process of the instance, of which the supervisor has lost the record.
+func portOwner(a fleet.Addr, dir string) string {
 	l, err := net.Listen("tcp", a.String())
 	if err == nil {
 		_ = l.Close()
 		return ""
 	}
-	return fmt.Sprintf("another process (%v)", err)
+	addr, bad := net.ResolveTCPAddr("tcp", a.String())
+	if bad != nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Sprintf("nobody known (%v)", err)
+	}
+	p, found := netport.Owner(addr.AddrPort())
+	switch {
+	case !found:
+		return "a process that has just ended"
+	case p.Dir == dir:
+		return p.String() + ", an earlier process of this very instance that the supervisor has no record of"
+	}
+	return p.String()
 }
