@@ -61,6 +61,9 @@ func Run(ctx context.Context, o Options) error {
 	lease := client.Lease(d.keys.Lease(), o.Config.Name, o.Config.LeaseTTL.Std(), lockDelay)
 	err = d.effects.Do(ctx, LabelLease, func(ctx context.Context) error {
 		return lease.Run(ctx, func(ctx context.Context, held *consul.Held) error {
+			if err := d.effects.Reached(ctx, LabelLease); err != nil {
+				return err
+			}
 			d.log.Info("this coordinator holds the lease")
 			defer d.log.Info("this coordinator no longer holds the lease")
 			return d.lead(ctx, held)

@@ -43,6 +43,10 @@ func (r Runner) Do(ctx context.Context, l Label, f func(ctx context.Context) err
 	return r.ask(ctx, l, After)
 }
 
+// Reached asks the hook for the After of an effect whose function goes on for as
+// long as the effect holds, such as a lease.
+func (r Runner) Reached(ctx context.Context, l Label) error { return r.ask(ctx, l, After) }
+
 func (r Runner) ask(ctx context.Context, l Label, at Point) error {
 	if r.hook == nil {
 		return nil
