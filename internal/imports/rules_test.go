@@ -42,7 +42,8 @@ func layerOf(dir string) (int, bool) {
 	switch {
 	case dir == "internal/fleet":
 		return layerRecords, true
-	case under(dir, "internal/lab"), under(dir, "internal/fleettest"): // whole fleets
+	// Whole fleets, and how a command shows them.
+	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"):
 		return layerLab, true
 	case under(dir, "internal"), under(dir, "templates"), under(dir, "systemd"):
 		return layerTools, true
@@ -122,8 +123,9 @@ func speakers() map[string][]string {
 		// devconsul answers in the types of the client that it stands in for.
 		"github.com/hashicorp/consul/api": {"internal/consul", "internal/devconsul"},
 		// engine asks a server that it has started itself, on a private unix socket.
-		"github.com/redis/go-redis":    {"internal/redis", "internal/engine", "internal/redistest"},
-		"github.com/BurntSushi/toml":   {"internal/specfile"},
+		"github.com/redis/go-redis": {"internal/redis", "internal/engine", "internal/redistest"},
+		// lab writes the files that specfile reads.
+		"github.com/BurntSushi/toml":   {"internal/specfile", "internal/lab"},
 		"github.com/spf13/cobra":       {"cmd/redfleet"},
 		"github.com/coreos/go-systemd": {"systemd"},
 		"filippo.io/age":               {"internal/secret"},
