@@ -18,15 +18,20 @@ var directiveName = regexp.MustCompile(`^[a-z][a-z0-9.-]*$`)
 
 // Settings are the lines that the spec's config adds, sorted by name, each
 // written anew with the engine's quoting, so that no value can begin a second
-// line. It refuses a name that redfleet owns, a name that is none, and a value
-// whose quotes do not close.
+// line. It refuses a name that redfleet owns, a name that is none, two names of
+// one directive, and a value whose quotes do not close.
 func (d RedisData) Settings() ([]string, error) {
 	var lines []string
+	seen := map[string]string{}
 	for _, name := range d.Config.Names() {
 		s, err := parseSetting(name, d.Config[name])
 		if err != nil {
 			return nil, err
 		}
+		if twin, twice := seen[s.name]; twice {
+			return nil, fmt.Errorf("config: %q and %q are one directive; keep one of them", twin, name)
+		}
+		seen[s.name] = name
 		if s.name == "appendonly" && d.LoadRDB {
 			continue
 		}
