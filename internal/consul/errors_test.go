@@ -3,11 +3,14 @@ package consul_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/consul/api"
 
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/consul/consultest"
@@ -120,6 +123,10 @@ func TestTokens(t *testing.T) {
 		_, err := rooted.Txn(t.Context(), consul.Set("redfleet/shop/spec", []byte("{}")))
 		return err == nil, "writing with the right token: " + errorText(err)
 	})
+	poor := newClient(t, consul.Options{Address: addr, Token: poorToken(t, addr, root)})
+	if list, err := poor.List(t.Context(), "redfleet/"); !errors.Is(err, consul.ErrDenied) {
+		t.Errorf("a token for another key lists %v, error %v; want that it was refused", list, err)
+	}
 	for label, o := range map[string]consul.Options{
 		"no token":    {Address: addr},
 		"wrong token": {Address: addr, Token: "99999999-2222-3333-4444-555555555555"},
@@ -145,6 +152,24 @@ func TestTokens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// poorToken makes a token that may read one key, and no key of the fleet.
+func poorToken(t *testing.T, addr, root string) string {
+	t.Helper()
+	c, err := api.NewClient(&api.Config{Address: addr, Token: root, Transport: &http.Transport{DisableKeepAlives: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, _, err := c.ACL().PolicyCreate(&api.ACLPolicy{Name: "poor", Rules: `key "elsewhere" { policy = "read" }`}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := c.ACL().TokenCreate(&api.ACLToken{Policies: []*api.ACLTokenPolicyLink{{ID: policy.ID}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token.SecretID
 }
 
 func TestNewSaysWhatIsWrong(t *testing.T) {

@@ -144,6 +144,73 @@ func TestLostState(t *testing.T) {
 	}
 }
 
+// TestStateLostDuringAnOutage is a Consul that stops and comes back empty: a watch
+// that waited on its old index would hear nothing until that came again (K4).
+func TestStateLostDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	for i := range 20 {
+		put(t, c, fmt.Sprint(i))
+	}
+	w := watch(t, addr)
+	w.await(t, "19")
+	settled(t, server)
+	server.Drop(true)
+	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+		return w.errors.Load() > 0, "the watch has not noticed the outage"
+	})
+	server.LoseAll()
+	server.Drop(false)
+	put(t, c, "new")
+	w.await(t, "new")
+}
+
+// TestWaitingForAMissingKey: once it waits, a query for a missing key sleeps through
+// writes to other keys, as on Consul.
+func TestWaitingForAMissingKey(t *testing.T) {
+	t.Parallel()
+	server, addr := devconsultest.Start(t, devconsul.Options{})
+	c := clients(addr)(t)
+	if _, err := c.Txn(t.Context(), consul.Set("redfleet/shop/other", nil)); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan int, 1)
+	go func() {
+		// Index 11 is that of the write above.
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request(t, "GET", "http://"+addr+"/v1/kv/"+key+"?index=11", ""))
+		if err != nil {
+			answered <- 0
+			return
+		}
+		defer resp.Body.Close()
+		answered <- resp.StatusCode
+	}()
+	settled(t, server)
+	if _, err := c.Txn(t.Context(), consul.Set("redfleet/shop/other", []byte("1"))); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, server)
+	select {
+	case status := <-answered:
+		t.Fatalf("answered %d to a write to another key", status)
+	case <-time.After(50 * time.Millisecond):
+	}
+	put(t, c, "1")
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("answered %d when the key was made", status)
+	}
+}
+
+func request(t *testing.T, method, url, body string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+	}
+	return req
+}
+
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	server, addr := devconsultest.Start(t, devconsul.Options{})
@@ -269,11 +336,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 	c := clients(addr)(t)
 	put(t, c, "old")
 	send := func(method, path, body string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultTransport.RoundTrip(req)
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request(t, method, "http://"+addr+path, body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +347,6 @@ func TestFaultsOverHTTP(t *testing.T) {
 		}
 		return resp.StatusCode, string(text)
 	}
-	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	want := func(code, status int, text string) {
 		t.Helper()
 		if code != status {
