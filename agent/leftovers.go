@@ -12,9 +12,10 @@ import (
 	"github.com/redfleet/redfleet/internal/redisconf"
 )
 
-// leftovers reports the instances whose folders are on this node's disk: data
+// leftovers reports the instances that nobody assigned and whose folders are on
+// this node's disk: data
 // that an election must know of before any goal asks for it (promise data-wins).
-func (a *agent) leftovers() []fleet.InstanceReport {
+func (a *agent) leftovers(assigned map[fleet.InstanceID]bool) []fleet.InstanceReport {
 	entries, err := os.ReadDir(a.cfg.DataDir)
 	if err != nil {
 		return nil
@@ -22,10 +23,10 @@ func (a *agent) leftovers() []fleet.InstanceReport {
 	var out []fleet.InstanceReport
 	for _, e := range entries {
 		kind, group, port, ok := splitID(e.Name())
-		if !e.IsDir() || !ok {
+		id := fleet.InstanceID(e.Name())
+		if !e.IsDir() || !ok || assigned[id] {
 			continue
 		}
-		id := fleet.InstanceID(e.Name())
 		r := fleet.InstanceReport{ID: id, Group: group, Kind: kind, State: fleet.Held,
 			Addr: fleet.Addr{Host: a.cfg.Address, Port: port}}
 		r.GroupID, _ = apply.Identity(a.cfg.DataDir, id)

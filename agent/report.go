@@ -27,11 +27,7 @@ func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[flee
 			r.Instances = append(r.Instances, a.instanceReport(g, seen[g.ID], reasons[g.ID]))
 		}
 	}
-	for _, left := range a.leftovers() {
-		if !assigned[left.ID] {
-			r.Instances = append(r.Instances, left)
-		}
-	}
+	r.Instances = append(r.Instances, a.leftovers(assigned)...)
 	a.pub.Publish(r, a.services(seen, reasons))
 }
 

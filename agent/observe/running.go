@@ -30,7 +30,9 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 		AOF: info.AOF, Loading: info.Loading, ProbeSeen: s.ProbeSeen, WriteTried: w.writeRefused,
 		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
 	}
-	s.Facts.Disk = o.disk(g)
+	if !info.AOF {
+		s.Facts.Disk = o.disk(g) // whether it was started from a snapshot
+	}
 	s.Probes = w.probes.look(ctx, o.Now(), g, w.password)
 }
 

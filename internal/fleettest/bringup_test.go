@@ -17,7 +17,7 @@ const (
 	failoverIn = 30 * time.Second
 )
 
-// TestMain hands out the networks; they are the one thing that tests share.
+// nets are the one thing that tests share.
 var nets Nets //nolint:gochecknoglobals // see above
 
 // bring starts a coordinator and n agents, and waits until the group serves.
@@ -41,11 +41,12 @@ func bringOn(t *testing.T, consulAddr string, n int, edit func(*fleet.GroupSpec)
 
 func TestBringUp(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{3, 5} {
+	for _, n := range []int{3, 5, 7} {
 		t.Run(fmt.Sprintf("sentinel with %d nodes", n), func(t *testing.T) {
 			t.Parallel()
 			f := bring(t, n, nil)
 			checkReplication(t, f, n)
+			checkReportSizes(t, f)
 		})
 	}
 	t.Run("replication with 3 nodes", func(t *testing.T) {
@@ -93,6 +94,20 @@ func checkReplication(t *testing.T, f *Fleet, n int) {
 			_, found, err := f.Redis(master).Get(t.Context(), fleet.ProbeKey("main"))
 			return err == nil && !found
 		})
+	}
+}
+
+// checkReportSizes: reports stay small, since a coordinator reads them all.
+func checkReportSizes(t *testing.T, f *Fleet) {
+	t.Helper()
+	entries, err := f.Client.List(t.Context(), f.Keys.Reports())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if len(e.Value) == 0 || len(e.Value) > 4096 {
+			t.Errorf("%s has %d bytes, want 4096 at most", e.Key, len(e.Value))
+		}
 	}
 }
 

@@ -1,0 +1,119 @@
+package fleettest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+const (
+	// cutsAtOnce bounds the fleets that run side by side: most of each one's
+	// time is waiting, so it is more than the machine has cores.
+	cutsAtOnce = 4
+	// cutTTL is the coordinators' lease: short, since half of these tests wait
+	// for it to end, and long enough to be renewed on a machine under load.
+	cutTTL = time.Second
+)
+
+// TestCuts ends an agent or a coordinator, as by kill -9, before and after each
+// labelled effect of a bring-up, starts it again, and wants the very result of
+// a bring-up without a cut (promises resumable and one-election).
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	var done cutLog
+	var workers errgroup.Group
+	workers.SetLimit(cutsAtOnce)
+	for _, s := range scenes(t) {
+		for _, label := range s.labels {
+			for _, at := range []effect.Point{effect.Before, effect.After} {
+				workers.Go(func() error {
+					t.Run(fmt.Sprintf("%s/%s %s", s.name, at, label), func(t *testing.T) {
+						runCut(t, s, label, at)
+						done.add(label, at)
+					})
+					return nil
+				})
+			}
+		}
+	}
+	if err := workers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	done.check(t)
+}
+
+// cutLog counts the cuts that were made.
+type cutLog struct {
+	mu   sync.Mutex
+	seen map[effect.Label]map[effect.Point]int
+}
+
+func (c *cutLog) add(l effect.Label, at effect.Point) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen == nil {
+		c.seen = map[effect.Label]map[effect.Point]int{}
+	}
+	if c.seen[l] == nil {
+		c.seen[l] = map[effect.Point]int{}
+	}
+	c.seen[l][at]++
+}
+
+// check wants every label of the agent and the coordinator cut at both points.
+func (c *cutLog) check(t *testing.T) {
+	t.Helper()
+	cuts := 0
+	for _, l := range allLabels() {
+		for _, at := range []effect.Point{effect.Before, effect.After} {
+			if c.seen[l][at] == 0 {
+				t.Errorf("%q was never cut at the point %s", l, at)
+			}
+			cuts += c.seen[l][at]
+		}
+	}
+	t.Logf("cut %d labels at 2 points: %d cuts", len(c.seen), cuts)
+}
+
+// runCut is one bring-up with one cut in it.
+func runCut(t *testing.T, s scene, label effect.Label, at effect.Point) {
+	_, addr := StandIn(t)
+	f := New(t, &nets, addr)
+	f.LeaseTTL = cutTTL
+	if s.prepare != nil {
+		s.prepare(t, f)
+	}
+	h := watchHistory(t, f)
+	spec := f.Spec(cutNodes, nil)
+	if s.spec != nil {
+		s.spec(&spec)
+	}
+	f.Apply(fleet.SpecRecord{Spec: spec.WithDefaults()})
+	c := newCut(label, at)
+	for i := range s.coordinators {
+		f.mortalCoordinator(i+1, c)
+	}
+	for i := range cutNodes {
+		f.mortalAgent(i+1, c)
+	}
+	var more map[string]int
+	if s.then != nil {
+		f.WaitServing(servingIn)
+		more = s.then(t, f)
+	}
+	victim := c.wait(t, f, servingIn)
+	before := identities(t, f)
+	if s.coordinators == 1 || victim.node > 0 {
+		victim.again()
+	}
+	checkOutcome(t, f, h, before, more)
+	if s.check != nil {
+		s.check(t, f)
+	}
+}
