@@ -1,5 +1,3 @@
-//go:build slow
-
 package consul_test
 
 import (
