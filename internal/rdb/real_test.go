@@ -55,6 +55,12 @@ func (s *server) offset() int64 {
 	return n
 }
 
+// atRest: no AOF is being written. While the first one is, as after a full sync,
+// the engine refuses SIGTERM and forgets it ("Writing initial AOF. Can't exit.").
+func (s *server) atRest() bool {
+	return s.Info("aof_rewrite_in_progress") == "0" && s.Info("aof_rewrite_scheduled") == "0"
+}
+
 // A master and its replica that were shut down are known by their files: one
 // lineage, and the offsets at which they stood.
 func TestFilesOfAShutdown(t *testing.T) {
@@ -66,7 +72,7 @@ func TestFilesOfAShutdown(t *testing.T) {
 			replica := newServer(t, settings+fmt.Sprintf("replicaof %s %d\n", host, master.port))
 			master.Do("SET", "k", "v")
 			redistest.Until(t, "the replica has caught up", func() bool {
-				return replica.Info("master_link_status") == "up" && replica.Do("DBSIZE") == int64(1)
+				return replica.Info("master_link_status") == "up" && replica.Do("DBSIZE") == int64(1) && replica.atRest()
 			})
 			lineage, replicaAt := master.Info("master_replid"), replica.offset()
 			replica.Stop(syscall.SIGTERM)
@@ -132,7 +138,7 @@ func TestOnlyRDBWarnsOfD3(t *testing.T) {
 	}
 	s.start("appendonly no\n")
 	s.Do("CONFIG", "SET", "appendonly", "yes")
-	redistest.Until(t, "the AOF is written", func() bool { return s.Info("aof_rewrite_in_progress") == "0" && s.Info("aof_rewrite_scheduled") == "0" })
+	redistest.Until(t, "the AOF is written", s.atRest)
 	s.Stop(syscall.SIGKILL)
 	s.start("appendonly yes\n")
 	if n := s.Do("DBSIZE"); n != int64(1) {
