@@ -25,6 +25,13 @@ import (
 // now. It fails the test where none can be had, and never skips it.
 func StartReal(t testing.TB, hcl ...string) (addr string) {
 	t.Helper()
+	addr, _ = StartRealDNS(t, hcl...)
+	return addr
+}
+
+// StartRealDNS is StartReal and gives the address of Consul's DNS too.
+func StartRealDNS(t testing.TB, hcl ...string) (addr, dns string) {
+	t.Helper()
 	binary := findBinary(t)
 	var problem error
 	// A port can be taken between our look and Consul's: then once more.
@@ -34,11 +41,11 @@ func StartReal(t testing.TB, hcl ...string) (addr string) {
 			continue
 		}
 		if problem = a.awaitReady(len(hcl) > 0); problem == nil {
-			return a.addr
+			return a.addr, a.dns
 		}
 	}
 	t.Fatalf("starting a real Consul: %v", problem)
-	return ""
+	return "", ""
 }
 
 func findBinary(t testing.TB) string {
@@ -78,27 +85,27 @@ func moduleRoot() (string, error) {
 
 // agent is one running consul process.
 type agent struct {
-	addr string
-	log  string
+	addr, dns string
+	log       string
 	// ended is closed when the process is gone.
 	ended chan struct{}
 }
 
 func startAgent(t testing.TB, binary string, hcl []string) (*agent, error) {
 	t.Helper()
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
 	dir := t.TempDir()
 	config := fmt.Sprintf(`
-ports { http = %d, server = %d, serf_lan = %d, serf_wan = -1, dns = -1, grpc = -1, grpc_tls = -1, https = -1 }
+ports { http = %d, server = %d, serf_lan = %d, serf_wan = -1, dns = %d, grpc = -1, grpc_tls = -1, https = -1 }
 disable_update_check = true
 bind_addr = "127.0.0.1"
 client_addr = "127.0.0.1"
 node_name = "test"
 log_level = "warn"
-%s`, ports[0], ports[1], ports[2], strings.Join(hcl, "\n"))
+%s`, ports[0], ports[1], ports[2], ports[3], strings.Join(hcl, "\n"))
 	file := filepath.Join(dir, "agent.hcl")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -117,6 +124,7 @@ log_level = "warn"
 	}
 	a := &agent{
 		addr:  net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])),
+		dns:   net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[3])),
 		log:   log.Name(),
 		ended: make(chan struct{}),
 	}
