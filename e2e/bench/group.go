@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -49,7 +50,8 @@ func (g *group) awaitWhole(ctx context.Context) (master int, err error) {
 }
 
 // whole: one master, all others in sync with it, and every sentinel reaches all of
-// it and could promote each replica.
+// it and could promote a replica. It need not be each replica: the one that came
+// back last waits up to 10 s for the sentinels' next INFO.
 func (g *group) whole(ctx context.Context) (master int, err error) {
 	for i, s := range g.servers {
 		role, err := s.Role(ctx)
@@ -94,10 +96,17 @@ func (g *group) seenBy(ctx context.Context, i int, master fleet.Addr) error {
 	case r.Tilt:
 		return fmt.Errorf("TILT")
 	}
+	promotable := 0
 	for _, replica := range r.Replicas {
-		if !replica.Reached || !replica.Promotable {
-			return fmt.Errorf("replica %s cannot be promoted: %s", replica.Addr, replica.Flags)
+		if !replica.Reached || strings.Contains(replica.Flags, "down") || strings.Contains(replica.Flags, "disconnected") {
+			return fmt.Errorf("replica %s is not reached: %s", replica.Addr, replica.Flags)
 		}
+		if replica.Promotable {
+			promotable++
+		}
+	}
+	if promotable == 0 {
+		return fmt.Errorf("no replica can be promoted")
 	}
 	for _, peer := range r.Peers {
 		if !peer.Reached {
