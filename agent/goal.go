@@ -57,8 +57,8 @@ func (a *agent) consider(ctx context.Context) {
 	case state.Refuse:
 		a.refuse(reason)
 	case state.Take:
-		if a.goal != nil && a.goal.Epoch == goal.Epoch {
-			return
+		if a.goal != nil && a.goal.Epoch == goal.Epoch && a.node.Epoch == goal.Epoch && a.node.FleetID == goal.FleetID {
+			return // unless a crash came between the goal's file and the node's: then it is taken once more
 		}
 		if err := a.take(ctx, goal); err != nil {
 			a.refuse(fmt.Sprintf("goal %d could not be kept on disk: %v", goal.Epoch, err))
