@@ -92,7 +92,11 @@ func (v *view) voteOf(node string, m *member) vote {
 	for _, o := range observers {
 		switch {
 		case o.kind == fleet.KindSentinel:
-			if found := bySentinel(o, m); found == seesUp || found == seesDown && !v.cutOff(o) {
+			found := bySentinel(o, m)
+			if found == seesDown && (v.cutOff(o) || v.refusedOnly(o, m)) {
+				continue
+			}
+			if found != seesNone {
 				return found
 			}
 		case m.kind == fleet.KindRedis:
@@ -148,6 +152,19 @@ func (v *view) cutOff(o *member) bool {
 		}
 	}
 	return balance < 0
+}
+
+// refusedOnly: o does not get on with the sentinel m and yet reaches the server
+// on m's machine. Then the machine is there, and its agent would tell if m were
+// not: what is wrong may be o's own, such as the password that it shows its
+// peers, and it must not condemn all of them by it.
+func (v *view) refusedOnly(o, m *member) bool {
+	if m.kind != fleet.KindSentinel || !m.rec.Alive {
+		return false
+	}
+	return slices.ContainsFunc(v.servers, func(s *member) bool {
+		return s.node == m.node && bySentinel(o, s) == seesUp
+	})
 }
 
 // byLink reads the replication link between two servers. A missing link speaks

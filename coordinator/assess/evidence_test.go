@@ -75,6 +75,12 @@ func TestVerdicts(t *testing.T) {
 		}, fleet.GroupDown, "", "n1 and n2 each say"},
 		{"replica's machine killed", fleet.Sentinel, 3, func(w fleet.World) { at.Kill(w, "n3") },
 			fleet.GroupDegraded, "n1", "redis-main-6379 on n3 is gone (seen down by n1, n2)"},
+		{"a sentinel whose peers refuse it does not condemn them", fleet.Sentinel, 3, func(w fleet.World) {
+			for _, peer := range []string{"n1", "n3"} {
+				at.Seen(at.SentinelOn(w, "n2").Sentinel.Peers, at.SentinelAddr(peer)).Flags = "sentinel,s_down"
+			}
+			reported(w, "n2", time.Second)
+		}, fleet.GroupDegraded, "n1", "n1 serves, but n2 does not reach n1"},
 		{"two of three machines killed at once", fleet.Sentinel, 3, func(w fleet.World) {
 			reported(w, "n3", 7*time.Second)
 			at.Kill(w, "n1")
