@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -13,8 +14,10 @@ import (
 // watched is a process that runs and whose end will be seen. Its pidfd names
 // that process and no later one of the same pid, so a signal never goes astray.
 type watched struct {
-	id identity
-	fd *os.File
+	// released: this side ended the wait.
+	released atomic.Bool
+	id       identity
+	fd       *os.File
 	// ended is closed when the end is on record.
 	ended chan struct{}
 }
@@ -65,7 +68,11 @@ func (w *watched) wait() error {
 	if err != nil {
 		return err
 	}
-	return conn.Read(func(fd uintptr) bool { return hasEnded(int(fd)) })
+	err = conn.Read(func(fd uintptr) bool { return hasEnded(int(fd)) })
+	if err != nil && w.released.Load() {
+		return os.ErrClosed // the poller has a word of its own for it
+	}
+	return err
 }
 
 // signal sends a signal; to a process that has ended it does nothing.
@@ -94,7 +101,10 @@ func ignoreClosed(err error) error {
 }
 
 // release ends a wait and frees the descriptor.
-func (w *watched) release() { _ = w.fd.Close() }
+func (w *watched) release() {
+	w.released.Store(true)
+	_ = w.fd.Close()
+}
 
 // find gives the process that runs for a unit; nil when none does. It looks at
 // what is watched already, then at the record, then for a holder of the lock.

@@ -11,16 +11,19 @@ import (
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
-// cellWidth keeps a table of checks within an ordinary terminal.
-const cellWidth = 52
+// besideSeen is what the columns before the last one take.
+const besideSeen = 46
 
 // Verdict writes a table of the checks and one line that sums them up. What is
 // wanted is told only of checks that fail: of the others what was seen says it.
 func Verdict(w io.Writer, v verdict.Verdict, s Style) error {
 	t := newTable(s, "check", "group", "result", "age", "seen")
-	wrap(t, cellWidth+20, 5)
+	wrap(t, s.room(besideSeen), 5)
 	for _, c := range v.Checks {
-		t.AppendRow(table.Row{c.Name, orDash(c.Group), result(c, s), Age(seconds(c.AgeS)), seen(c)})
+		t.AppendRow(table.Row{c.Name, orDash(c.Group), result(c, s), Age(seconds(c.AgeS)), c.Seen})
+		if !c.OK {
+			t.AppendRow(table.Row{"", "", "", "", s.dim("wanted: " + c.Want)})
+		}
 	}
 	if err := write(w, "", t); err != nil {
 		return err
@@ -32,13 +35,6 @@ func Verdict(w io.Writer, v verdict.Verdict, s Style) error {
 	}
 	_, err := fmt.Fprintln(w, sum)
 	return err
-}
-
-func seen(c fleet.Check) string {
-	if c.OK {
-		return c.Seen
-	}
-	return c.Seen + "\nwanted: " + c.Want
 }
 
 func result(c fleet.Check, s Style) string {

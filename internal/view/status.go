@@ -3,8 +3,10 @@ package view
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/verdict"
@@ -31,8 +33,13 @@ func Status(w io.Writer, st verdict.Status, s Style) error {
 }
 
 func group(w io.Writer, fleetName string, g fleet.Assessment, s Style) error {
-	_, err := fmt.Fprintf(w, "%s/%s  %s  %s\n", fleetName, s.bold(g.Name), state(g.State, s), g.Reason)
-	if err != nil {
+	head := fmt.Sprintf("%s/%s  %s", fleetName, s.bold(g.Name), state(g.State, s))
+	if used := len(fleetName) + len(g.Name) + len(g.State) + 5; used+len(g.Reason) <= s.room(0) {
+		head += "  " + g.Reason
+	} else {
+		head += "\n  " + strings.ReplaceAll(text.WrapSoft(g.Reason, s.room(2)), "\n", "\n  ")
+	}
+	if err := writeLines(w, "", head); err != nil {
 		return err
 	}
 	t := newTable(s, "role", "node", "address", "state")
@@ -58,7 +65,7 @@ func group(w io.Writer, fleetName string, g fleet.Assessment, s Style) error {
 	if err := write(w, "  ", t); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, "  "+footer(g, s))
+	_, err := fmt.Fprintln(w, "  "+footer(g, s))
 	return err
 }
 

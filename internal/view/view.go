@@ -17,6 +17,18 @@ import (
 type Style struct {
 	// Color marks good and bad with colour; the words say it as well.
 	Color bool
+	// Width is that of the terminal; 0 where there is none. Long texts are
+	// wrapped to fit.
+	Width int
+}
+
+// room is what is left of the width beside other columns.
+func (s Style) room(used int) int {
+	width := s.Width
+	if width <= 0 {
+		width = 120
+	}
+	return max(30, width-used)
 }
 
 func (s Style) paint(t string, c ...text.Color) string {
@@ -69,7 +81,11 @@ func wrap(t table.Writer, width int, columns ...int) {
 
 // write renders the table with an indent and without blanks at line ends.
 func write(w io.Writer, indent string, t table.Writer) error {
-	for line := range strings.Lines(t.Render() + "\n") {
+	return writeLines(w, indent, t.Render())
+}
+
+func writeLines(w io.Writer, indent, lines string) error {
+	for line := range strings.Lines(lines + "\n") {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(indent+strings.TrimRight(line, "\n"), " ")); err != nil {
 			return err
 		}
