@@ -138,6 +138,9 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 		return false, err
 	}
 	t.watchVerdicts(ctx, w)
+	if err := t.prune(ctx, entries); err != nil {
+		return false, err
+	}
 	return p.Empty() && allServing(w), nil
 }
 
@@ -165,20 +168,17 @@ func (t *term) tellHalt(reason string) {
 	t.halted = reason
 }
 
-// watchVerdicts records an event for each change of a group's state or master.
-func (t *term) watchVerdicts(ctx context.Context, w fleet.World) {
+// verdicts gives an event for each change of a group's state or master.
+func (t *term) verdicts(w fleet.World) []fleet.Event {
 	var events []fleet.Event
 	for _, a := range assess.Fleet(w) {
 		before, known := t.seen[a.Name]
 		t.seen[a.Name] = a
-		if !known {
-			continue
+		if known {
+			events = append(events, changes(before, a, t.now())...)
 		}
-		events = append(events, changes(before, a, t.now())...)
 	}
-	if err := t.record(ctx, events); err != nil {
-		t.log.WithError(err).Warn("events were not recorded")
-	}
+	return events
 }
 
 func changes(before, after fleet.Assessment, now time.Time) []fleet.Event {

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/oklog/ulid/v2"
 
@@ -40,16 +41,7 @@ func (t *term) write(ctx context.Context, w fleet.World, p plan.Plan) error {
 		}
 		goals = goals[goalsPerTxn:]
 	}
-	if err := t.commit(ctx, w, p, goals); err != nil {
-		return err
-	}
-	for _, e := range p.Events {
-		t.log.WithField("group", e.Group).Infof("%s: %s", e.What, e.Why)
-	}
-	if err := t.record(ctx, p.Events); err != nil {
-		return err
-	}
-	return nil
+	return t.commit(ctx, w, p, goals)
 }
 
 // writeDecision records elections: each group create-only, with its secret, so
@@ -147,13 +139,14 @@ func (t *term) commit(ctx context.Context, w fleet.World, p plan.Plan, goals []f
 	return t.effects.Do(ctx, LabelCommit, func(ctx context.Context) error { return t.txn(ctx, ops) })
 }
 
-// record writes events and drops the oldest ones above the bound.
+// record writes events.
 func (t *term) record(ctx context.Context, events []fleet.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
 	var ops []consul.Op
 	for _, e := range events {
+		t.log.WithField("group", e.Group).Infof("%s: %s", e.What, e.Why)
 		e.Who = t.name
 		b, err := records.Encode(e)
 		if err != nil {
@@ -161,16 +154,20 @@ func (t *term) record(ctx context.Context, events []fleet.Event) error {
 		}
 		ops = append(ops, consul.Create(t.keys.Event(ulid.Make().String()), b))
 	}
-	if err := t.effects.Do(ctx, LabelEvents, func(ctx context.Context) error { return t.txn(ctx, ops) }); err != nil {
-		return err
-	}
-	return t.prune(ctx)
+	return t.effects.Do(ctx, LabelEvents, func(ctx context.Context) error { return t.txn(ctx, ops) })
 }
 
-func (t *term) prune(ctx context.Context) error {
-	keys, err := t.client.Keys(ctx, t.keys.Events())
-	if err != nil || len(keys) <= keepEvents {
-		return err
+// prune drops the oldest events above the bound, whoever wrote them. It goes by
+// what is there, so that a prune that was cut is made up for.
+func (t *term) prune(ctx context.Context, entries []consul.Entry) error {
+	var keys []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Key, t.keys.Events()) {
+			keys = append(keys, e.Key)
+		}
+	}
+	if len(keys) <= keepEvents {
+		return nil
 	}
 	old := keys[:min(len(keys)-keepEvents, goalsPerTxn)]
 	var ops []consul.Op
