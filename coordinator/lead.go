@@ -137,7 +137,9 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	if err := t.makeKeys(ctx, entries, w, p); err != nil {
 		return false, err
 	}
-	t.watchVerdicts(ctx, w)
+	if err := t.record(ctx, append(t.verdicts(w), p.Events...)); err != nil {
+		t.log.WithError(err).Warn("events were not recorded")
+	}
 	if err := t.prune(ctx, entries); err != nil {
 		return false, err
 	}

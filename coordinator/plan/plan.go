@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/elect"
@@ -119,7 +118,6 @@ func advance(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group,
 		rec.WriteProved, rec.Probe = true, ""
 	}
 	p.Update = append(p.Update, rec)
-	p.Events = append(p.Events, event(w.Now, g.Name, "group is "+string(next), a.Reason))
 	return rec, true
 }
 
@@ -135,12 +133,8 @@ func electGroup(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Gro
 		Fresh: !slices.ContainsFunc(candidates, func(c elect.Candidate) bool { return c.Dataset.Present }),
 	}
 	p.Create = append(p.Create, rec)
-	p.Events = append(p.Events, event(w.Now, g.Name, "initial master is "+d.Node, d.Reason))
+	p.Events = append(p.Events, fleet.Event{At: w.Now, Group: g.Name, Node: d.Node, What: "initial master is " + d.Node, Why: d.Reason})
 	return rec, true
-}
-
-func event(now time.Time, group, what, why string) fleet.Event {
-	return fleet.Event{At: now, Group: group, What: what, Why: why}
 }
 
 func nodes[V any](m map[string]V) []string {
