@@ -1,0 +1,203 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redfleet/redfleet/coordinator/assess/assesstest"
+	"github.com/redfleet/redfleet/coordinator/plan"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// counter mints ids in order.
+func counter() plan.Mint {
+	n := 0
+	return func() string { n++; return fmt.Sprintf("new-%d", n) }
+}
+
+// carryOut does to the records what a coordinator writes, all of it.
+func carryOut(w fleet.World, p plan.Plan) fleet.World {
+	if p.FleetID != "" {
+		w.Control = &fleet.Control{Format: fleet.Format, FleetID: p.FleetID}
+	}
+	for _, g := range append(p.Create, p.Update...) {
+		w.Groups[g.Name] = g
+	}
+	for _, g := range p.Goals {
+		w.Goals[g.Node] = g
+	}
+	if len(p.Goals) > 0 {
+		c := *w.Control
+		c.Committed = p.Epoch
+		w.Control = &c
+	}
+	return w
+}
+
+// served is a world in which the planner itself brought the group to serving.
+func served(t *testing.T) fleet.World {
+	t.Helper()
+	w := assesstest.Healthy(fleet.Sentinel, 3)
+	w = carryOut(w, plan.Next(w, counter()))
+	if p := plan.Next(w, counter()); !p.Empty() {
+		t.Fatalf("a serving group does not come to rest: %+v", p)
+	}
+	return w
+}
+
+func TestElection(t *testing.T) {
+	w := assesstest.Fresh(fleet.Sentinel, 3)
+	p := plan.Next(w, counter())
+	if len(p.Create) != 1 || p.Create[0].Decision.Node != "n1" || p.FleetID == "" || len(p.Goals) != 3 || p.Epoch != 1 {
+		t.Fatalf("the first plan is %+v", p)
+	}
+	if !p.Create[0].Fresh {
+		t.Error("no node holds data, and the group does not count as fresh")
+	}
+	ids := map[string]bool{}
+	for _, g := range p.Goals {
+		if g.Epoch != p.Epoch || g.FleetID != p.FleetID || len(g.Instances) != 2 {
+			t.Errorf("goal of %s: %+v", g.Node, g)
+		}
+		for _, inst := range g.Instances {
+			if inst.Seed == nil || inst.Seed.Master != p.Create[0].Decision.Master || inst.Seed.Probe == "" {
+				t.Errorf("%s on %s has the seed %+v", inst.ID, g.Node, inst.Seed)
+			}
+			for _, s := range inst.Sentinels {
+				ids[s.ID] = true
+			}
+		}
+	}
+	if len(ids) != 3 {
+		t.Errorf("the sentinels' ids are %v, want three", ids)
+	}
+	w = carryOut(w, p)
+	if again := plan.Next(w, counter()); len(again.Create)+len(again.Goals) != 0 {
+		t.Errorf("the plan after the first one elects or writes again: %+v", again)
+	}
+}
+
+func TestServingTakesTheSeedAway(t *testing.T) {
+	w := assesstest.Healthy(fleet.Sentinel, 3)
+	assesstest.EditGroup(w, func(g *fleet.Group) { g.Phase, g.WriteProved, g.Probe = fleet.PhaseVerifying, false, assesstest.Probe })
+	for node := range w.Reports {
+		r := assesstest.Redis(w, node).Redis
+		r.ProbeSeen, r.WriteRefused = assesstest.Probe, r.Role == fleet.RoleReplica
+	}
+	p := plan.Next(w, counter())
+	if len(p.Update) != 1 || p.Update[0].Phase != fleet.PhaseServing || !p.Update[0].WriteProved {
+		t.Fatalf("the plan is %+v", p)
+	}
+	for _, g := range carryOut(w, p).Goals {
+		for _, inst := range g.Instances {
+			if inst.Seed != nil {
+				t.Errorf("%s on %s still states a role: %+v", inst.ID, g.Node, inst.Seed)
+			}
+		}
+	}
+}
+
+// TestAFailoverChangesNoGoal is the promise sentinel-owns-master, seen from the
+// coordinator: whoever is master, it writes nothing.
+func TestAFailoverChangesNoGoal(t *testing.T) {
+	w := served(t)
+	assesstest.Promote(w, "n2")
+	if p := plan.Next(w, counter()); !p.Empty() {
+		t.Errorf("after a failover the plan is %+v", p)
+	}
+	assesstest.Kill(w, "n3")
+	if p := plan.Next(w, counter()); !p.Empty() {
+		t.Errorf("after a death the plan is %+v", p)
+	}
+}
+
+func TestHalts(t *testing.T) {
+	cases := map[string]struct {
+		edit func(w *fleet.World)
+		want string
+	}{
+		"an empty Consul under a fleet that lives": {func(w *fleet.World) {
+			w.Control, w.Groups, w.Goals = nil, map[string]fleet.Group{}, map[string]fleet.Goal{}
+		}, "Consul is empty or was rebuilt"},
+		"another fleet's agents": {func(w *fleet.World) {
+			assesstest.Edit(*w, "n2", func(r *fleet.ReportRecord) { r.Report.FleetID = "other" })
+		}, "two fleets share this prefix"},
+		"an unreadable group": {func(w *fleet.World) {
+			delete(w.Groups, "main")
+			w.Problems = map[string]string{"redfleet/shop/group/main": "redfleet/shop/group/main: garbage"}
+		}, "garbage"},
+		"an unreadable control record": {func(w *fleet.World) {
+			w.Control = nil
+			w.Problems = map[string]string{"redfleet/shop/control": "redfleet/shop/control: garbage"}
+		}, "garbage"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := served(t)
+			tc.edit(&w)
+			p := plan.Next(w, counter())
+			if !strings.Contains(p.Halt, tc.want) || !p.Empty() {
+				t.Errorf("halt is %q, want %q in it", p.Halt, tc.want)
+			}
+		})
+	}
+}
+
+func TestEpochs(t *testing.T) {
+	cases := map[string]struct {
+		edit  func(w *fleet.World)
+		nodes []string
+		epoch func(committed uint64) uint64
+	}{
+		"a goal whose plan was never committed is written anew": {func(w *fleet.World) {
+			g := w.Goals["n2"]
+			g.Epoch += 5
+			w.Goals["n2"] = g
+		}, []string{"n2"}, func(c uint64) uint64 { return c + 6 }},
+		"a lost goal is written anew": {func(w *fleet.World) { delete(w.Goals, "n3") },
+			[]string{"n3"}, func(c uint64) uint64 { return c + 1 }},
+		"agents that are ahead of a restored Consul are overtaken": {func(w *fleet.World) {
+			for node := range w.Reports {
+				assesstest.Edit(*w, node, func(r *fleet.ReportRecord) { r.Report.Epoch = w.Control.Committed + 7 })
+			}
+		}, []string{"n1", "n2", "n3"}, func(c uint64) uint64 { return c + 8 }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := served(t)
+			tc.edit(&w)
+			p := plan.Next(w, counter())
+			var nodes []string
+			for _, g := range p.Goals {
+				nodes = append(nodes, g.Node)
+			}
+			if d := cmp.Diff(tc.nodes, nodes); d != "" {
+				t.Errorf("goals (-want +got):\n%s", d)
+			}
+			if want := tc.epoch(w.Control.Committed); p.Epoch != want {
+				t.Errorf("epoch %d, want %d", p.Epoch, want)
+			}
+		})
+	}
+}
+
+// TestASilentNodeKeepsItsAddress: a node whose report is gone stays in the goals
+// of the others.
+func TestASilentNodeKeepsItsAddress(t *testing.T) {
+	w := served(t)
+	delete(w.Reports, "n3")
+	if p := plan.Next(w, counter()); !p.Empty() {
+		t.Errorf("a node without a report changes the goals: %+v", p.Goals)
+	}
+}
+
+func TestNothingWithoutASpec(t *testing.T) {
+	w := served(t)
+	w.Spec = nil
+	if p := plan.Next(w, counter()); !p.Empty() {
+		t.Errorf("without a spec the plan is %+v", p)
+	}
+}
