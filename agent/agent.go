@@ -115,7 +115,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	}
 	a.client, err = consul.New(consul.Options{
 		Address: a.cfg.Consul.Address, TokenFile: a.cfg.Consul.TokenFile,
-		OnError: a.hearConsul,
+		OnError: consul.Once(a.hearConsul),
 	})
 	if err != nil {
 		return nil, err
@@ -177,13 +177,13 @@ func (a *agent) findEngines(ctx context.Context) map[string]engine.Engine {
 	return found
 }
 
-// hearConsul logs when a watch fails and when it works again.
+// hearConsul logs when a watch fails, for a new reason, and when it works again.
 func (a *agent) hearConsul(what string, err error) {
 	if err == nil {
 		a.log.Infof("%s works again", what)
 		return
 	}
-	a.log.WithError(err).Warnf("%s failed: Consul is out; the node goes on as it is", what)
+	a.log.WithError(err).Warnf("%s failed and is tried again; the node goes on as it is", what)
 }
 
 func (a *agent) close() {

@@ -41,7 +41,6 @@ func (a *agent) consider(ctx context.Context) {
 	if len(o.goal.Value) == 0 || len(o.control.Value) == 0 {
 		return // not written yet, or Consul is empty: the last goal goes on (K5)
 	}
-	a.problem = ""
 	goal, err := records.Decode[fleet.Goal](o.goal.Key, o.goal.Value)
 	if err != nil {
 		a.refuse(fmt.Sprintf("the goal in Consul is refused, the last one goes on: %v", err))
@@ -56,7 +55,10 @@ func (a *agent) consider(ctx context.Context) {
 	switch verdict {
 	case state.Refuse:
 		a.refuse(reason)
+	case state.Wait:
+		a.problem = ""
 	case state.Take:
+		a.problem = ""
 		if a.goal != nil && a.goal.Epoch == goal.Epoch && a.node.Epoch == goal.Epoch && a.node.FleetID == goal.FleetID {
 			return // unless a crash came between the goal's file and the node's: then it is taken once more
 		}

@@ -44,11 +44,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	client, err := consul.New(consul.Options{
 		Address: o.Config.Consul.Address, TokenFile: o.Config.Consul.TokenFile,
-		OnError: func(what string, err error) {
-			if err != nil {
-				o.Log.WithError(err).Warnf("%s failed: Consul is out; nothing is written", what)
+		OnError: consul.Once(func(what string, err error) {
+			if err == nil {
+				o.Log.Infof("%s works again", what)
+				return
 			}
-		},
+			o.Log.WithError(err).Warnf("%s failed and is tried again; nothing is written meanwhile", what)
+		}),
 	})
 	if err != nil {
 		return err

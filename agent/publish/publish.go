@@ -120,7 +120,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 	defer renew.Stop()
 	again := time.NewTimer(signEvery)
 	defer again.Stop()
-	wait := retryLeast
+	wait, outage := retryLeast, false
+	tell := consul.Once(p.hear)
 	for {
 		due := false
 		select {
@@ -129,7 +130,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case <-renew.C:
 			p.renew(ctx)
 		case <-p.wake:
-			due = true
+			due = !outage // a new look at the node is no reason to ask Consul sooner
 		case <-again.C:
 			due = true
 		}
@@ -142,15 +143,26 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			p.Log.WithError(err).Warn("Consul is out; the node goes on as it is")
+			tell("reporting", err)
+			outage = true
 			again.Reset(wait + rand.N(wait))
 			wait = min(2*wait, retryMost)
 			continue
 		}
-		wait = retryLeast
+		tell("reporting", nil)
+		wait, outage = retryLeast, false
 		again.Reset(signEvery)
 		pause(ctx, reportGap)
 	}
+}
+
+// hear logs when reports and services cannot be written, and when they can again.
+func (p *Publisher) hear(what string, err error) {
+	if err == nil {
+		p.Log.Infof("%s works again", what)
+		return
+	}
+	p.Log.WithError(err).Warnf("%s failed and is tried again; the node goes on as it is", what)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -40,6 +40,9 @@ func (v *view) notUp() []string {
 	out := make([]string, len(down))
 	for i, m := range down {
 		out[i] = string(m.id) + " on " + m.node
+		if m.inst != nil {
+			out[i] += because(m.inst.Reason)
+		}
 	}
 	return out
 }
