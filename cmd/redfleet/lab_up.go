@@ -39,8 +39,11 @@ On a lab that runs it only looks; on one that was stopped it goes on with the sa
 				return err
 			}
 			asked.DownAfter = fleet.Duration(downAfter)
-			if asked.RedisServer != "" {
-				if asked.RedisServer, err = filepath.Abs(asked.RedisServer); err != nil {
+			for _, path := range []*string{&asked.RedisServer, &asked.TokenFile} {
+				if *path == "" {
+					continue
+				}
+				if *path, err = filepath.Abs(*path); err != nil {
 					return err
 				}
 			}
@@ -67,6 +70,7 @@ On a lab that runs it only looks; on one that was stopped it goes on with the sa
 	f.IntVar(&asked.Coordinators, "coordinators", 0, "how many coordinators (default 1)")
 	f.StringVar((*string)(&asked.Topology), "topology", "", "sentinel or replication (default sentinel)")
 	f.StringVar(&asked.Consul, "consul", "", "`ADDRESS` of a real Consul to use instead of the stand-in")
+	f.StringVar(&asked.TokenFile, "token-file", "", "`FILE` with the token for that Consul")
 	f.DurationVar(&downAfter, "down-after", 0, "how long Sentinel waits before it takes a master for down (default 5s)")
 	f.StringVar(&asked.RedisServer, "redis-server", "", "`PATH` of redis-server (default: found in PATH)")
 	f.StringVar(&asked.Net, "net", "", "first three numbers of the loopback addresses, for a second lab (default 127.0.0)")

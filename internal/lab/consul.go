@@ -19,6 +19,11 @@ import (
 // them itself.
 const savedFile = "records.json"
 
+// dial makes the client for the lab's Consul. The caller closes it.
+func (l *Lab) dial() (*consul.Client, error) {
+	return consul.New(consul.Options{Address: l.Plan.consulAddr(), TokenFile: l.Plan.TokenFile})
+}
+
 // writeRecords gives an empty Consul what the fleet begins with: the saved
 // records of a lab that was here before, else the spec.
 func (l *Lab) writeRecords(ctx context.Context, client *consul.Client) error {

@@ -23,7 +23,7 @@ const patience = 5 * time.Second
 //
 // With keepData the next Up goes on with the same data and identity.
 func (l *Lab) Down(ctx context.Context, keepData bool) error {
-	client, err := consul.New(consul.Options{Address: l.Plan.consulAddr()})
+	client, err := l.dial()
 	if err != nil {
 		return err
 	}

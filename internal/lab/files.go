@@ -66,16 +66,20 @@ func (l *Lab) agentConfig(i int) specfile.AgentConfig {
 	node, addr := l.Plan.nodes()[i], l.Plan.address(i)
 	return specfile.AgentConfig{
 		Fleet: Fleet, Node: node, Address: addr, HTTP: fmt.Sprintf("%s:%d", addr, httpPort),
-		Consul:  specfile.ConsulConfig{Address: l.Plan.consulAddr()},
+		Consul:  l.consulConfig(),
 		KeyFile: l.KeyFile(), DataDir: l.path(node, "data"), StateDir: l.path(node, "state"), ConfigDir: l.path(node, "conf"),
 		RedisServer: l.Plan.RedisServer,
 	}
 }
 
+func (l *Lab) consulConfig() specfile.ConsulConfig {
+	return specfile.ConsulConfig{Address: l.Plan.consulAddr(), TokenFile: l.Plan.TokenFile}
+}
+
 func (l *Lab) coordinatorConfig(i int) specfile.CoordinatorConfig {
 	return specfile.CoordinatorConfig{
 		Fleet: Fleet, Name: "c" + l.Plan.nodes()[i][1:], KeyFile: l.KeyFile(),
-		Consul: specfile.ConsulConfig{Address: l.Plan.consulAddr()},
+		Consul: l.consulConfig(),
 		// The least that Consul takes (hazard K1): a killed coordinator is then
 		// soon replaced.
 		LeaseTTL: fleet.Duration(10 * time.Second),
@@ -99,6 +103,9 @@ func (l *Lab) env() string {
 	fmt.Fprintf(&b, "# The environment of this lab; use it with:  . %s\n", quote(l.EnvFile()))
 	fmt.Fprintf(&b, "export REDFLEET_FLEET=%s\n", Fleet)
 	fmt.Fprintf(&b, "export CONSUL_HTTP_ADDR=%s\n", quote(l.Plan.consulAddr()))
+	if l.Plan.TokenFile != "" {
+		fmt.Fprintf(&b, "export CONSUL_HTTP_TOKEN_FILE=%s\n", quote(l.Plan.TokenFile))
+	}
 	fmt.Fprintf(&b, "export REDFLEET_KEY_FILE=%s\n", quote(l.KeyFile()))
 	return b.String()
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/sirupsen/logrus"
 
-	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/process"
 	"github.com/redfleet/redfleet/internal/records"
@@ -173,7 +172,7 @@ func (l *Lab) ConsulAddr() string { return l.Plan.consulAddr() }
 
 // World reads the lab's fleet. It writes nothing (hazard K6).
 func (l *Lab) World(ctx context.Context, now time.Time) (fleet.World, error) {
-	client, err := consul.New(consul.Options{Address: l.Plan.consulAddr()})
+	client, err := l.dial()
 	if err != nil {
 		return fleet.World{}, err
 	}

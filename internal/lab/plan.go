@@ -33,7 +33,9 @@ type Plan struct {
 	Coordinators int            `json:"coordinators"`
 	Topology     fleet.Topology `json:"topology"`
 	// Consul is the address of a real Consul; empty for the stand-in.
-	Consul    string         `json:"consul,omitempty"`
+	Consul string `json:"consul,omitempty"`
+	// TokenFile is the token for a real Consul; empty for none.
+	TokenFile string         `json:"token_file,omitempty"`
 	DownAfter fleet.Duration `json:"down_after"`
 	// RedisServer is the engine's program; empty: found in PATH.
 	RedisServer string `json:"redis_server,omitempty"`
@@ -70,6 +72,7 @@ func (p Plan) over(kept Plan) (Plan, error) {
 	note("--coordinators", p.Coordinators, kept.Coordinators, p.Coordinators == 0)
 	note("--topology", p.Topology, kept.Topology, p.Topology == "")
 	note("--consul", p.Consul, kept.Consul, p.Consul == "")
+	note("--token-file", p.TokenFile, kept.TokenFile, p.TokenFile == "")
 	note("--down-after", p.DownAfter.Std(), kept.DownAfter.Std(), p.DownAfter == 0)
 	note("--net", p.Net, kept.Net, p.Net == "")
 	note("--redis-server", p.RedisServer, kept.RedisServer, p.RedisServer == "")

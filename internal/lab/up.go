@@ -41,7 +41,7 @@ func Up(ctx context.Context, o Options, asked Plan) (Result, error) {
 		return Result{}, err
 	}
 	defer func() { _ = l.Close() }()
-	client, err := consul.New(consul.Options{Address: l.Plan.consulAddr()})
+	client, err := l.dial()
 	if err != nil {
 		return Result{}, err
 	}

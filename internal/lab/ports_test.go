@@ -1,0 +1,75 @@
+package lab
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// listen takes an address for the length of the test.
+func listen(t *testing.T, addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+}
+
+func TestCheckPorts(t *testing.T) {
+	// A network that no lab and no other test uses.
+	l := &Lab{Plan: Plan{Net: "127.111.7"}.withDefaults()}
+	if err := l.checkPorts(nil); err != nil {
+		t.Fatalf("all is free: %v", err)
+	}
+	listen(t, "127.111.7.12:6379")
+	me := Process{State: fleet.UnitActive, PID: os.Getpid()}
+	if err := l.checkPorts([]Process{me}); err != nil {
+		t.Errorf("its own process is in the way of the lab: %v", err)
+	}
+	err := l.checkPorts(nil)
+	if err == nil {
+		t.Fatal("a port in use was not found")
+	}
+	self, readErr := os.ReadFile("/proc/self/comm")
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	for _, want := range []string{"127.111.7.12:6379, for redis-server on n2", strings.TrimSpace(string(self)) + " (pid ", "nothing was started"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+}
+
+func TestSocketOwners(t *testing.T) {
+	var any, own net.Listener
+	var err error
+	if any, err = net.Listen("tcp4", "0.0.0.0:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = any.Close() }()
+	if own, err = net.Listen("tcp6", "[::1]:0"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = own.Close() }()
+	port := any.Addr().(*net.TCPAddr).AddrPort().Port()
+	asked := []netip.AddrPort{
+		netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port),
+		own.Addr().(*net.TCPAddr).AddrPort(),
+		netip.MustParseAddrPort("127.111.8.1:1"),
+	}
+	got := socketOwners(asked)
+	for _, addr := range asked[:2] {
+		if got[addr].pid != os.Getpid() {
+			t.Errorf("%s belongs to %s", addr, got[addr])
+		}
+	}
+	if who, found := got[asked[2]]; found {
+		t.Errorf("a free address belongs to %s", who)
+	}
+}
