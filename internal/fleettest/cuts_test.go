@@ -19,6 +19,9 @@ const (
 	// cutTTL is the coordinators' lease: short, since half of these tests wait
 	// for it to end, and long enough to be renewed on a machine under load.
 	cutTTL = time.Second
+	// cutDownAfter is longer than it takes to start a daemon again, so that no
+	// sentinel has cause to fail over while the group forms.
+	cutDownAfter = 5 * time.Second
 )
 
 // TestCuts ends an agent or a coordinator, as by kill -9, before and after each
@@ -90,7 +93,7 @@ func runCut(t *testing.T, s scene, label effect.Label, at effect.Point) {
 		s.prepare(t, f)
 	}
 	h := watchHistory(t, f)
-	spec := f.Spec(cutNodes, nil)
+	spec := f.Spec(cutNodes, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(cutDownAfter) })
 	if s.spec != nil {
 		s.spec(&spec)
 	}
@@ -104,10 +107,10 @@ func runCut(t *testing.T, s scene, label effect.Label, at effect.Point) {
 	}
 	var more map[string]int
 	if s.then != nil {
-		f.WaitServing(servingIn)
+		f.WaitServing(cutServingIn)
 		more = s.then(t, f)
 	}
-	victim := c.wait(t, f, servingIn)
+	victim := c.wait(t, f, cutServingIn)
 	before := identities(t, f)
 	if s.coordinators == 1 || victim.node > 0 {
 		victim.again()

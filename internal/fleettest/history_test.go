@@ -3,6 +3,7 @@ package fleettest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,10 +22,14 @@ type history struct {
 	last                       fleet.Group
 }
 
+func newHistory() *history {
+	return &history{decisions: map[string]bool{}, secrets: map[string]bool{}, fleets: map[string]bool{}}
+}
+
 // watchHistory reads along until the test ends.
 func watchHistory(t *testing.T, f *Fleet) *history {
 	t.Helper()
-	h := &history{decisions: map[string]bool{}, secrets: map[string]bool{}, fleets: map[string]bool{}}
+	h := newHistory()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -67,18 +72,72 @@ func noted[T any](h *history, e consul.Entry) (T, bool) {
 	return v, err == nil
 }
 
-// check tells where more than one of a kind ever stood, and gives the group.
+// check fails the test where more than one of a kind ever stood, and gives the
+// group.
 func (h *history) check(t *testing.T) fleet.Group {
 	t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for kind, seen := range map[string]map[string]bool{"decision": h.decisions, "secret": h.secrets, "fleet identity": h.fleets} {
-		if len(seen) != 1 {
-			t.Errorf("%d values of the %s were recorded, want 1:\n%s", len(seen), kind, strings.Join(sortedKeys(seen), "\n"))
-		}
-	}
-	for _, p := range h.problems {
-		t.Error(p)
+	for _, f := range h.faults() {
+		t.Error(f)
 	}
 	return h.last
+}
+
+// faults is for a caller that holds mu.
+func (h *history) faults() []string {
+	out := slices.Clone(h.problems)
+	for kind, seen := range map[string]map[string]bool{"decision": h.decisions, "secret": h.secrets, "fleet identity": h.fleets} {
+		if len(seen) != 1 {
+			out = append(out, fmt.Sprintf("%d values of the %s were recorded, want 1:\n%s", len(seen), kind, strings.Join(sortedKeys(seen), "\n")))
+		}
+	}
+	return out
+}
+
+// TestHistoryNotices is the history's own control: it finds what was planted.
+func TestHistoryNotices(t *testing.T) {
+	t.Parallel()
+	keys := fleet.KeysOf("test")
+	group := fleet.Group{Format: fleet.Format, ID: "g", Name: "main", Decision: fleet.Decision{Node: "n1"}}
+	other := group
+	other.Decision.Node = "n2"
+	sec := fleet.Secret{Format: fleet.Format, Group: "main", GroupID: "g", Version: 1, Sealed: "a"}
+	resealed := sec
+	resealed.Sealed = "b"
+	control := fleet.Control{Format: fleet.Format, FleetID: "f"}
+	committed := control
+	committed.Committed = 7
+	for name, tt := range map[string]struct {
+		key         string
+		first, then any
+		made, anew  uint64
+		faults      int
+	}{
+		"the same again":              {keys.Group("main"), group, group, 1, 1, 0},
+		"a plan is committed":         {keys.Control(), control, committed, 1, 1, 0},
+		"another decision":            {keys.Group("main"), group, other, 1, 1, 1},
+		"the same decision made anew": {keys.Group("main"), group, group, 1, 9, 1},
+		"another password":            {keys.Secret("main"), sec, resealed, 1, 1, 1},
+		"a record that is garbage":    {keys.Group("main"), group, "?", 1, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHistory()
+			h.read(keys, []consul.Entry{entry(t, keys.Group("main"), group, 1), entry(t, keys.Secret("main"), sec, 1), entry(t, keys.Control(), control, 1)})
+			h.read(keys, []consul.Entry{entry(t, tt.key, tt.first, tt.made), entry(t, tt.key, tt.then, tt.anew)})
+			if got := h.faults(); len(got) != tt.faults {
+				t.Errorf("%d faults, want %d: %q", len(got), tt.faults, got)
+			}
+		})
+	}
+}
+
+func entry(t *testing.T, key string, v any, made uint64) consul.Entry {
+	t.Helper()
+	b, err := records.Encode(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return consul.Entry{Key: key, Value: b, CreateIndex: made}
 }

@@ -91,6 +91,8 @@ func (o order) hook(_ context.Context, l effect.Label, at effect.Point) error {
 type killed struct {
 	f     *Fleet
 	order order
+	// pid is the first process.
+	pid int
 	// restarted tells that it was killed and runs again, or what went wrong.
 	restarted chan error
 	ctx       context.Context
@@ -104,8 +106,10 @@ func startKilled(t *testing.T, f *Fleet, o order) *killed {
 	k := &killed{f: f, order: o, restarted: make(chan error, 1), ctx: ctx}
 	first, err := k.start(o)
 	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
+	k.pid = first.Process.Pid
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

@@ -231,7 +231,7 @@ func spareNode() scene {
 // only report; the group with the agents must come up beside it.
 func largePlan() scene {
 	var names []string
-	for i := range 70 {
+	for i := range 65 {
 		names = append(names, fmt.Sprintf("far%02d", i))
 	}
 	return scene{
