@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,11 @@ import (
 	"time"
 )
 
+// tableReads is how often the kernel's table of connections is read to find one:
+// it is not written in one piece, so an entry can be passed over while others
+// come and go.
+const tableReads = 20
+
 // counter is a reverse proxy before Consul's HTTP API that counts requests by the
 // process that made them: by the owner of the connection's other end, so that
 // nothing has to be said by redfleet itself.
@@ -30,6 +34,8 @@ type counter struct {
 	owners map[string]int
 	counts map[int]int
 	pids   []int
+	// lost is why a request could not be counted: the count is worth nothing then.
+	lost error
 }
 
 func startCounter(target string) (*counter, error) {
@@ -39,6 +45,8 @@ func startCounter(target string) (*counter, error) {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})
 	proxy.FlushInterval = -1 // blocking queries
+	// A client that goes away leaves its blocking query behind; that is no news.
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	c := &counter{addr: ln.Addr().String()}
 	c.server = &http.Server{
 		ReadHeaderTimeout: time.Minute,
@@ -56,7 +64,7 @@ func (c *counter) close() error { return c.server.Close() }
 // countFor counts the requests that these processes begin within the window.
 func (c *counter) countFor(ctx context.Context, window time.Duration, pids []int) (map[int]int, error) {
 	c.mu.Lock()
-	c.owners, c.counts, c.pids = map[string]int{}, map[int]int{}, pids
+	c.owners, c.counts, c.pids, c.lost = map[string]int{}, map[int]int{}, pids, nil
 	c.mu.Unlock()
 	timer := time.NewTimer(window)
 	defer timer.Stop()
@@ -67,7 +75,7 @@ func (c *counter) countFor(ctx context.Context, window time.Duration, pids []int
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.owners = nil
-	return c.counts, ctx.Err()
+	return c.counts, errors.Join(ctx.Err(), c.lost)
 }
 
 func (c *counter) count(remote string) {
@@ -78,17 +86,17 @@ func (c *counter) count(remote string) {
 	}
 	pid, known := c.owners[remote]
 	if !known {
-		// 0, somebody else, when it is none of ours: a coordinator, say.
-		pid, _ = connectionOwner(remote, c.pids)
+		var err error
+		if pid, err = connectionOwner(remote, c.pids); err != nil {
+			c.lost = errors.Join(c.lost, fmt.Errorf("who asks from %s: %w", remote, err))
+		}
 		c.owners[remote] = pid
 	}
 	c.counts[pid]++
 }
 
-var errNoOwner = errors.New("none of these processes has the connection")
-
-// connectionOwner finds which process has the connection whose local end this is
-// (proc(5), /proc/net/tcp and /proc/<pid>/fd).
+// connectionOwner finds which of the processes has the connection whose local end
+// this is (proc(5), /proc/net/tcp and /proc/<pid>/fd); 0 when none of them has.
 func connectionOwner(local string, pids []int) (int, error) {
 	inode, err := socketInode(local)
 	if err != nil {
@@ -107,7 +115,7 @@ func connectionOwner(local string, pids []int) (int, error) {
 			}
 		}
 	}
-	return 0, errNoOwner
+	return 0, nil
 }
 
 func socketInode(local string) (string, error) {
@@ -118,16 +126,17 @@ func socketInode(local string) (string, error) {
 	// The kernel writes the four bytes as one number of the machine's own order.
 	b := addr.Addr().As4()
 	want := fmt.Sprintf("%02X%02X%02X%02X:%04X", b[3], b[2], b[1], b[0], addr.Port())
-	file, err := os.Open("/proc/net/tcp")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) > 9 && fields[1] == want {
-			return fields[9], nil
+	for range tableReads {
+		table, err := os.ReadFile("/proc/net/tcp")
+		if err != nil {
+			return "", err
+		}
+		for line := range strings.SplitSeq(string(table), "\n") {
+			// An inode of 0 has no owner (any more).
+			if fields := strings.Fields(line); len(fields) > 9 && fields[1] == want && fields[9] != "0" {
+				return fields[9], nil
+			}
 		}
 	}
-	return "", errors.Join(errNoOwner, lines.Err())
+	return "", fmt.Errorf("%s is not in /proc/net/tcp", local)
 }

@@ -70,6 +70,9 @@ func printFootprint(m *machine, agents map[int]int, before, after map[int]proces
 		rss = max(rss, before[pid].rss, after[pid].rss)
 		cpu = max(cpu, used)
 		count += requests[pid]
+		if requests[pid] == 0 {
+			return fmt.Errorf("no request of the agent of node %d was counted: it renews its session, so the count is wrong", node)
+		}
 		progress("agent of node %d: %.1f MB, %s of processor time, %d requests to Consul",
 			node, mb(after[pid].rss), used, requests[pid])
 	}
