@@ -10,10 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 
 	"github.com/redfleet/redfleet/internal/consul"
@@ -94,8 +94,12 @@ func New(o Options) *Publisher {
 // written yet are dropped.
 func (p *Publisher) Publish(r fleet.Report, services []Service) {
 	p.mu.Lock()
+	known := p.report != nil && sameReport(*p.report, r) && reflect.DeepEqual(p.services, services) && len(p.events) == 0
 	p.report, p.services = &r, services
 	p.mu.Unlock()
+	if known {
+		return // the sign of life has a timer of its own
+	}
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -211,7 +215,7 @@ func (p *Publisher) write(ctx context.Context) error {
 // sameReport compares all but the time.
 func sameReport(a, b fleet.Report) bool {
 	a.At, b.At = time.Time{}, time.Time{}
-	return cmp.Equal(a, b)
+	return reflect.DeepEqual(a, b)
 }
 
 func (p *Publisher) taken(holder fleet.Report) error {

@@ -2,8 +2,8 @@ package publish
 
 import (
 	"context"
-
-	"github.com/google/go-cmp/cmp"
+	"reflect"
+	"slices"
 
 	"github.com/redfleet/redfleet/internal/consul"
 )
@@ -34,7 +34,7 @@ func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 	for _, s := range want {
 		keep[s.ID] = true
 		old, known := p.registered[s.ID]
-		if known && cmp.Equal(old, s.Service) || !known && !s.Serves {
+		if known && reflect.DeepEqual(old, s.Service) || !known && !s.Serves {
 			continue
 		}
 		err := p.Effects.Do(ctx, LabelRegister, func(ctx context.Context) error { return p.Client.Register(ctx, s.Service) })
@@ -69,7 +69,7 @@ func (p *Publisher) compare(ctx context.Context) error {
 			continue
 		}
 		now[id] = s
-		if mine, ok := p.registered[id]; ok && cmp.Equal(mine.Tags, s.Tags) {
+		if mine, ok := p.registered[id]; ok && slices.Equal(mine.Tags, s.Tags) {
 			now[id] = mine
 		}
 	}
