@@ -34,6 +34,9 @@ func (m *machine) byHandUp(ctx context.Context, nodes int, kind string) (*byHand
 }
 
 func (b *byHand) down() error {
+	if _, err := os.Stat(filepath.Join(b.dir, "nodes")); err != nil {
+		return nil // never got so far
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupLimit)
 	defer cancel()
 	_, err := command(ctx, filepath.Join(b.m.scripts, "stop.sh"), b.dir)

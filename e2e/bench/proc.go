@@ -21,6 +21,8 @@ const cleanupLimit = 30 * time.Second
 // SIGKILL ten seconds later. On an error the end of what it wrote is in there.
 func command(ctx context.Context, name string, args ...string) (stdout string, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
+	// Out of the terminal's group: an interrupt there must not end the cleaning up.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	// A daemon that it leaves behind may hold stderr open.
 	cmd.WaitDelay = 10 * time.Second
