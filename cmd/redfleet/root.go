@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -11,7 +12,9 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-func newRoot() *cobra.Command {
+// newRoot makes the whole tree of verbs. The outputs are set first: cobra's own
+// completion verb keeps the one that it finds when it is made.
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := family(&cobra.Command{
 		Use:   "redfleet",
 		Short: "Highly available Redis and Valkey on bare machines",
@@ -26,6 +29,8 @@ keeps the credentials the same everywhere and verifies what came up. They meet i
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	})
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	root.AddCommand(
 		newAgent(), newCoordinator(), newDevConsul(), newLab(),
 		newStatus(), newVerify(), newEvents(),
