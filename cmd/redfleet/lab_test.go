@@ -127,7 +127,7 @@ func TestLab(t *testing.T) {
 	l.verb("verify").want(t, exitGood, "checks hold", "")
 	l.run("up", "--net", l.net).want(t, exitGood, "runs already", "")
 	l.run("up", "--nodes", "5").want(t, exitOther, "", "--nodes is 3 here, not 5")
-	redfleet(t, "lab", "up", "--dir", l.dir+"2", "--net", l.net).want(t, exitOther, "", "in use by")
+	redfleet(t, "lab", "up", "--dir", l.dir+"2", "--net", l.net).want(t, exitOther, "", "another lab runs in "+l.dir)
 	if _, err := os.Stat(l.dir + "2"); err == nil {
 		t.Error("a lab that cannot be started left a folder")
 	}

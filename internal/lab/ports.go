@@ -3,13 +3,14 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/netport"
 )
 
 // listeners are the addresses that the lab's processes listen on, each with the
@@ -17,7 +18,7 @@ import (
 func (l *Lab) listeners() map[netip.AddrPort]string {
 	out := map[netip.AddrPort]string{}
 	add := func(host string, port int, who string) {
-		out[netip.AddrPortFrom(netip.MustParseAddr(host), uint16(port))] = who
+		out[netip.MustParseAddrPort(fmt.Sprintf("%s:%d", host, port))] = who
 	}
 	if l.Plan.Consul == "" {
 		out[netip.MustParseAddrPort(l.Plan.standInAddr())] = "the stand-in for Consul"
@@ -36,10 +37,10 @@ func (l *Lab) listeners() map[netip.AddrPort]string {
 // another program uses, and which program that is. Ports of the lab's own
 // processes, by their pids, are where they should be.
 func (l *Lab) checkPorts(procs []Process) error {
-	var taken []netip.AddrPort
 	want := l.listeners()
+	var taken []netip.AddrPort
 	for addr := range want {
-		if inUse(addr) {
+		if netport.InUse(addr) {
 			taken = append(taken, addr)
 		}
 	}
@@ -53,26 +54,32 @@ func (l *Lab) checkPorts(procs []Process) error {
 			own[p.PID] = true
 		}
 	}
-	owners := socketOwners(taken)
+	owners := netport.Owners(taken)
 	var lines []string
+	goOn := "end what listens there and try again"
 	for _, addr := range taken {
-		if who := owners[addr]; !own[who.pid] {
-			lines = append(lines, fmt.Sprintf("%s, for %s, is in use by %s", addr, want[addr], who))
+		who := owners[addr]
+		if own[who.PID] {
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s, for %s, is in use by %s", addr, want[addr], who))
+		if dir := labAround(who.Dir); dir != "" {
+			goOn = fmt.Sprintf("another lab runs in %s; end it with: redfleet lab down --dir %s, or give this one another --net", dir, quote(dir))
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(lines, "\n") +
-		"\nnothing was started; end what listens there (another lab? redfleet lab down --dir …) and try again")
+	return errors.New(strings.Join(lines, "\n") + "\nnothing was started; " + goOn)
 }
 
-// inUse tries the address itself: only the kernel knows for certain.
-func inUse(addr netip.AddrPort) bool {
-	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
-	if err != nil {
-		return errors.Is(err, syscall.EADDRINUSE)
+// labAround finds the lab whose folder holds a process's working directory;
+// empty when there is none.
+func labAround(dir string) string {
+	for ; dir != "" && dir != "/" && dir != "."; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, planFile)); err == nil {
+			return dir
+		}
 	}
-	_ = ln.Close()
-	return false
+	return ""
 }

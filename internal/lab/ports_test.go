@@ -2,7 +2,6 @@ package lab
 
 import (
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -43,33 +42,5 @@ func TestCheckPorts(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
-	}
-}
-
-func TestSocketOwners(t *testing.T) {
-	var any, own net.Listener
-	var err error
-	if any, err = net.Listen("tcp4", "0.0.0.0:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = any.Close() }()
-	if own, err = net.Listen("tcp6", "[::1]:0"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = own.Close() }()
-	port := any.Addr().(*net.TCPAddr).AddrPort().Port()
-	asked := []netip.AddrPort{
-		netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port),
-		own.Addr().(*net.TCPAddr).AddrPort(),
-		netip.MustParseAddrPort("127.111.8.1:1"),
-	}
-	got := socketOwners(asked)
-	for _, addr := range asked[:2] {
-		if got[addr].pid != os.Getpid() {
-			t.Errorf("%s belongs to %s", addr, got[addr])
-		}
-	}
-	if who, found := got[asked[2]]; found {
-		t.Errorf("a free address belongs to %s", who)
 	}
 }
