@@ -38,7 +38,7 @@ func (a *agent) instanceReport(g fleet.InstanceGoal, s observe.Seen, reason stri
 		Reason: firstOf(a.failed[g.ID].text, s.Facts.Problem, reason, s.Answer),
 	}
 	if r.State == fleet.Running {
-		r.Reason = firstOf(a.failed[g.ID].text)
+		r.Reason = s.Facts.Problem // a file that cannot be read: the next start would be refused
 	}
 	switch {
 	case s.Info != nil:

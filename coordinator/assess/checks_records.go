@@ -85,10 +85,12 @@ func (v *view) checkInstances(f *finding) {
 	f.seen = fmt.Sprintf("%s running", count(len(all), "instance"))
 	for _, m := range all {
 		f.rest(m)
-		if m.up {
-			continue
+		switch {
+		case !m.up:
+			f.fail(fmt.Sprintf("%s on %s %s", m.id, m.node, m.whyDown()))
+		case m.inst.Reason != "":
+			f.fail(fmt.Sprintf("%s on %s runs, but its agent leaves it alone%s", m.id, m.node, because(m.inst.Reason)))
 		}
-		f.fail(fmt.Sprintf("%s on %s %s", m.id, m.node, m.whyDown()))
 	}
 }
 

@@ -119,8 +119,8 @@ func keepGroup(goals map[string]*fleet.Goal, w fleet.World, group string) {
 
 // changed gives the goals that differ from those that stand, with one new
 // epoch above every epoch ever seen. A goal whose plan was never committed, and
-// every goal where a report is ahead of the records (Consul was restored from
-// an older snapshot), is written anew.
+// one that its node's report is ahead of (Consul was restored from an older
+// snapshot), is written anew; nodes that tell of it later get theirs later.
 func changed(w fleet.World, fleetID string, goals map[string]*fleet.Goal) ([]fleet.Goal, uint64) {
 	committed, highest := epochs(w)
 	var out []fleet.Goal
@@ -129,7 +129,7 @@ func changed(w fleet.World, fleetID string, goals map[string]*fleet.Goal) ([]fle
 		next.Format, next.FleetID = fleet.Format, fleetID
 		old, ok := w.Goals[node]
 		next.Epoch = old.Epoch
-		overtaken := w.Reports[node].Report.Epoch > committed
+		overtaken := w.Reports[node].Report.Epoch > min(old.Epoch, committed)
 		if ok && old.Epoch <= committed && !overtaken && same(old, next) {
 			continue
 		}

@@ -164,6 +164,16 @@ func TestEpochs(t *testing.T) {
 				assesstest.Edit(*w, node, func(r *fleet.ReportRecord) { r.Report.Epoch = w.Control.Committed + 7 })
 			}
 		}, []string{"n1", "n2", "n3"}, func(c uint64) uint64 { return c + 8 }},
+		"an agent that tells later that it is ahead is overtaken too": {func(w *fleet.World) {
+			ahead := w.Goals["n3"].Epoch + 1
+			for _, node := range []string{"n1", "n2"} { // written anew before n3 had reported
+				g := w.Goals[node]
+				g.Epoch = ahead + 1
+				w.Goals[node] = g
+			}
+			w.Control.Committed = ahead + 1
+			assesstest.Edit(*w, "n3", func(r *fleet.ReportRecord) { r.Report.Epoch = ahead })
+		}, []string{"n3"}, func(c uint64) uint64 { return c + 1 }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -68,7 +68,7 @@ func Owners(addrs []netip.AddrPort) map[netip.AddrPort]Process {
 				continue
 			}
 			for _, addr := range addrs {
-				if at.Port() == addr.Port() && (at.Addr() == addr.Addr() || at.Addr().IsUnspecified()) {
+				if at.Port() == addr.Port() && (at.Addr() == addr.Addr().Unmap() || at.Addr().IsUnspecified()) {
 					out[addr] = Process{}
 					inodes["socket:["+inode+"]"] = append(inodes["socket:["+inode+"]"], addr)
 				}

@@ -21,13 +21,16 @@ func listen(t *testing.T, network, at string) netip.AddrPort {
 
 func TestOwner(t *testing.T) {
 	exact := listen(t, "tcp4", "127.0.0.101:0")
+	six := listen(t, "tcp6", "[::1]:0")
 	everywhere := listen(t, "tcp4", "0.0.0.0:0")
 	cases := map[string]struct {
 		addr  netip.AddrPort
 		found bool
 	}{
 		"the address itself":              {exact, true},
+		"an IPv6 address":                 {six, true},
 		"an address of a wildcard socket": {netip.AddrPortFrom(netip.MustParseAddr("127.0.0.102"), everywhere.Port()), true},
+		"the address as IPv6 holds it":    {netip.AddrPortFrom(netip.AddrFrom16(exact.Addr().As16()), exact.Port()), true},
 		"the same port at another":        {netip.AddrPortFrom(netip.MustParseAddr("127.0.0.103"), exact.Port()), false},
 	}
 	wd, err := os.Getwd()
