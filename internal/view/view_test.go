@@ -1,0 +1,170 @@
+package view
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redfleet/redfleet/internal/change"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/lab"
+	"github.com/redfleet/redfleet/internal/verdict"
+)
+
+func addrOf(host string, port int) fleet.Addr { return fleet.Addr{Host: host, Port: port} }
+
+func degraded() verdict.Status {
+	return verdict.NewStatus("shop", []fleet.Assessment{
+		{
+			Name: "main", Topology: fleet.Sentinel, State: fleet.GroupDegraded, Reason: "n1 is gone.",
+			Master:             &fleet.MasterStatus{Node: "n2", Addr: addrOf("10.0.0.2", 6379)},
+			Replicas:           []fleet.ReplicaStatus{{Node: "n1", Addr: addrOf("10.0.0.1", 6379), Link: "down", LagBytes: 3 << 20}},
+			Sentinels:          []fleet.SentinelStatus{{Node: "n1", Addr: addrOf("10.0.0.1", 26379)}, {Node: "n2", Addr: addrOf("10.0.0.2", 26379), OK: true}},
+			Quorum:             &fleet.QuorumStatus{Required: 2, Reachable: 1, Majority: 2},
+			CredentialsVersion: 1,
+		},
+		{Name: "new", Topology: fleet.Replication, State: fleet.GroupForming, Reason: "waiting for n1."},
+	})
+}
+
+func render(t *testing.T, f func(*strings.Builder) error) string {
+	t.Helper()
+	var b strings.Builder
+	if err := f(&b); err != nil {
+		t.Fatal(err)
+	}
+	return "\n" + b.String()
+}
+
+func TestTables(t *testing.T) {
+	plain := Style{}
+	zone := time.FixedZone("", 3600)
+	tests := map[string]struct {
+		render func(*strings.Builder) error
+		want   string
+	}{
+		"status": {func(b *strings.Builder) error { return Status(b, degraded(), plain) }, `
+shop/main  degraded  n1 is gone.
+  role      node  address         state
+  master    n2    10.0.0.2:6379
+  replica   n1    10.0.0.1:6379   link down, 3 MiB behind
+  sentinel  n1    10.0.0.1:26379  not ok
+  sentinel  n2    10.0.0.2:26379  ok
+  quorum 2, majority 2: 1 reachable; credentials version 1
+
+shop/new  forming  waiting for n1.
+  role    node  address  state
+  master  none
+  replication: no automatic failover; no credentials yet
+`},
+		"status of nothing": {func(b *strings.Builder) error { return Status(b, verdict.NewStatus("shop", nil), plain) }, `
+fleet shop has no group yet; make one with: redfleet apply FILE
+`},
+		"a long reason": {func(b *strings.Builder) error {
+			st := degraded()
+			st.Groups = st.Groups[1:]
+			st.Groups[0].Reason = "waiting for n1, which has not been seen for so long that somebody ought to look"
+			return Status(b, st, Style{Width: 60})
+		}, `
+shop/new  forming
+  waiting for n1, which has not been seen for so long that
+  somebody ought to look
+  role    node  address  state
+  master  none
+  replication: no automatic failover; no credentials yet
+`},
+		"verdict": {func(b *strings.Builder) error {
+			return Verdict(b, verdict.Verdict{Checks: []fleet.Check{
+				{Name: "spec", OK: true, Seen: "a spec"},
+				{Name: "roles", Group: "main", Seen: "two masters", Want: "one master", AgeS: 61},
+			}}, plain)
+		}, `
+check  group  result  age   seen
+spec   -      ok      0.0s  a spec
+roles  main   FAILED  61s   two masters
+                            wanted: one master
+1 of 2 checks failed
+`},
+		"events": {func(b *strings.Builder) error {
+			when := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+			return Events(b, []fleet.Event{
+				{At: when, Who: "agent n1", Node: "n1", Group: "main", What: "started again", Why: "it was down"},
+				{At: when, Who: "c1", What: "took the lease"},
+			}, zone, plain)
+		}, `
+2026-01-02 04:04:05.006  agent n1       main@n1    started again: it was down
+2026-01-02 04:04:05.006  c1             -          took the lease
+`},
+		"processes": {func(b *strings.Builder) error {
+			return Processes(b, []lab.Process{
+				{Name: "devconsul", State: fleet.UnitActive, PID: 17},
+				{Node: "n1", Name: "agent-n1", State: fleet.UnitFailed, Exit: "signal: killed"},
+			}, plain)
+		}, `
+node  process    pid  state
+-     devconsul  17   active
+n1    agent-n1   -    failed (signal: killed)
+`},
+		"plan": {func(b *strings.Builder) error {
+			spec := fleet.Spec{Groups: []fleet.GroupSpec{
+				{Name: "a", Nodes: []string{"n1"}, Topology: fleet.Replication, Password: fleet.PasswordSpec{File: "/p"}},
+				{Name: "b", Nodes: []string{"n1", "n2", "n3"}, Prefer: "n2"},
+			}, Fleet: fleet.FleetSpec{Name: "shop"}}.WithDefaults()
+			return Plan(b, "shop", change.Plan{Make: spec.Groups, Missing: []string{"n3"}}, map[string]string{"a": "n1"}, plain)
+		}, `
+fleet shop
+  group  topology     nodes           sentinels                  password   begins with
+  + a    replication  n1 :6379        none                       from /p    n1
+  + b    sentinel     n1 n2 n3 :6379  n1 n2 n3 :26379, quorum 2  generated  n2, unless data decides
+waiting for n3: no agent has reported from there yet; their groups form when one does
+`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, render(t, tc.render)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Without a terminal there is no escape sequence; with one the text is the same
+// beside them.
+func TestColour(t *testing.T) {
+	with := func(s Style) string {
+		return render(t, func(b *strings.Builder) error { return Status(b, degraded(), s) })
+	}
+	if plain := with(Style{}); strings.Contains(plain, "\x1b") {
+		t.Errorf("colour where none is wanted: %q", plain)
+	}
+	if colour := with(Style{Color: true}); !strings.Contains(colour, "\x1b[") {
+		t.Errorf("no colour: %q", colour)
+	}
+}
+
+func TestHints(t *testing.T) {
+	got := "\n" + Hints([]Hint{{"a", "first"}, {"longer", "second"}}, Style{})
+	if diff := cmp.Diff("\ntry next\n  a        # first\n  longer   # second", got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAgeAndBytes(t *testing.T) {
+	ages := map[time.Duration]string{
+		-time.Second: "0s", 300 * time.Millisecond: "0.3s", 61 * time.Second: "61s",
+		5 * time.Minute: "5m", 30 * time.Hour: "30h", 72 * time.Hour: "3d",
+	}
+	for d, want := range ages {
+		if got := Age(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
+	}
+	sizes := map[int64]string{0: "0 B", 65536: "64 KiB", 5 << 20: "5 MiB", 3 << 29: "1.5 GiB"}
+	for n, want := range sizes {
+		if got := Bytes(n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+}
