@@ -10,7 +10,7 @@ LAB_DIR ?= .lab
 # `redfleet version` says the commit where there is one: not in a source archive.
 BUILD_VCS := $(if $(shell git rev-parse --verify --quiet HEAD 2>/dev/null),true,false)
 # One package can take longer than this only by hanging.
-TEST_FLAGS := -race -count=1 -timeout=5m
+TEST_FLAGS := -race -count=1 -timeout=8m
 
 .PHONY: help
 help: ## list what you can make
