@@ -122,8 +122,10 @@ func hints(r lab.Result) []view.Hint {
 	if dir, err := filepath.Abs(".lab"); err != nil || dir != r.Lab.Dir {
 		inDir = " --dir " + shown(r.Lab.Dir)
 	}
+	victim := "n1"
 	list := []view.Hint{{Command: ". " + shown(r.Lab.EnvFile()), What: "then redfleet's verbs speak to this lab"}}
 	if m := r.Status.Groups[0].Master; m != nil {
+		victim = m.Node
 		list = append(list,
 			view.Hint{Command: me + " credentials show " + lab.Group, What: "the password, to paste below"},
 			view.Hint{Command: fmt.Sprintf("redis-cli -h %s --askpass info replication", m.Addr.Host), What: "the master"})
@@ -135,7 +137,7 @@ func hints(r lab.Result) []view.Hint {
 	}
 	return append(list,
 		view.Hint{Command: me + " status --watch", What: "in a second shell, while you"},
-		view.Hint{Command: me + " lab kill n1" + inDir, What: "kill a node, and bring it back with lab start n1"},
+		view.Hint{Command: me + " lab kill " + victim + inDir, What: "kill the master's node, and bring it back with lab start " + victim},
 		view.Hint{Command: me + " lab down" + inDir, What: "end it all"})
 }
 

@@ -158,8 +158,9 @@ func (l *Lab) startStandIn(ctx context.Context) (fresh bool, err error) {
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
+	var dialer net.Dialer
 	for {
-		conn, err := net.Dial("tcp", l.Plan.standInAddr())
+		conn, err := dialer.DialContext(ctx, "tcp", l.Plan.standInAddr())
 		if err == nil {
 			return true, conn.Close()
 		}

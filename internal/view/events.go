@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/text"
+
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
@@ -15,14 +17,21 @@ import (
 func Events(w io.Writer, events []fleet.Event, zone *time.Location, s Style) error {
 	for _, e := range events {
 		about := strings.Trim(e.Group+"@"+e.Node, "@")
-		line := fmt.Sprintf("%s  %-14s %-10s %s",
-			s.dim(e.At.In(zone).Format("2006-01-02 15:04:05.000")), e.Who, orDash(about), s.bold(e.What))
+		head := fmt.Sprintf("  %-14s %-10s ", e.Who, orDash(about))
+		said := s.bold(e.What)
 		if e.Why != "" {
-			line += ": " + e.Why
+			said += ": " + e.Why
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		indent := len(stamp) + len(head)
+		if s.Width > 0 { // what is piped into a program stays one line
+			said = strings.ReplaceAll(text.WrapSoft(said, s.room(indent)), "\n", "\n"+strings.Repeat(" ", indent))
+		}
+		if _, err := fmt.Fprintln(w, s.dim(e.At.In(zone).Format(stamp))+head+said); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// stamp is how an event's time is written.
+const stamp = "2006-01-02 15:04:05.000"
