@@ -32,16 +32,30 @@ type probes struct {
 	wg      sync.WaitGroup
 }
 
-// look gives the last results and starts a new round when it is due.
+// look gives the last results and starts a new round when it is due. In a group
+// that serves the first round is waited for: an agent that has just been
+// restarted must not report that nobody was tried.
 func (p *probes) look(ctx context.Context, now time.Time, g fleet.InstanceGoal, password secret.Password) []fleet.PeerProbe {
+	if p.start(ctx, now, g, password) && g.Seed == nil {
+		p.wg.Wait() // bounded by probeTimeout
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.results
+}
+
+// start starts a round when it is due; true when it is the first one.
+func (p *probes) start(ctx context.Context, now time.Time, g fleet.InstanceGoal, password secret.Password) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := p.at.IsZero()
 	if !p.running && now.Sub(p.at) >= p.every(g) {
 		ctx, p.cancel = context.WithTimeout(ctx, probeTimeout)
 		p.running, p.at = true, now
 		p.wg.Go(func() { p.round(ctx, g, password.Reveal()) })
+		return first
 	}
-	return p.results
+	return false
 }
 
 func (p *probes) every(g fleet.InstanceGoal) time.Duration {
