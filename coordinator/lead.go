@@ -22,6 +22,8 @@ const (
 	restGap = 200 * time.Millisecond
 	// retryGap is the wait after a write that Consul refused or did not answer.
 	retryGap = 250 * time.Millisecond
+	// catchUp is how long the watch may take to show a write of our own.
+	catchUp = 2 * time.Second
 	// lookAgain bounds how long a verdict that depends on age can go unseen.
 	lookAgain = 15 * time.Second
 )
@@ -47,6 +49,8 @@ type term struct {
 	// written is the highest Consul index of this term's own writes: records
 	// older than that are not planned upon.
 	written uint64
+	// wroteAt is when written moved last.
+	wroteAt time.Time
 	// seen are the last verdicts, so that an event tells each change once.
 	seen   map[string]fleet.Assessment
 	halted string
@@ -102,6 +106,8 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 		case err != nil:
 			t.log.WithError(err).Warn("a write to Consul failed; it is tried again")
 			wait = retryGap
+		case newest(entries) < t.written:
+			wait = catchUp
 		case settled:
 			if err := sleep(ctx, restGap); err != nil {
 				return err
@@ -126,7 +132,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 // group has come to rest.
 func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, err error) {
 	if newest(entries) < t.written {
-		return false, nil // the watch has not caught up with our own write
+		if t.now().Sub(t.wroteAt) < catchUp {
+			return false, nil // the watch has not caught up with our own write
+		}
+		if entries, err = t.readAnew(ctx); err != nil {
+			return false, err
+		}
 	}
 	w := records.WorldOf(t.fleet, entries, t.now())
 	p := plan.Next(w, t.mint)
@@ -144,6 +155,18 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 		return false, err
 	}
 	return p.Empty() && allServing(w), nil
+}
+
+// readAnew asks Consul itself, where the watch should long have shown our own
+// write: after a restore from a snapshot the indexes begin below it (hazard K4),
+// and it would be waited for in vain.
+func (t *term) readAnew(ctx context.Context) ([]consul.Entry, error) {
+	entries, err := t.client.List(ctx, t.keys.Prefix())
+	if err == nil && newest(entries) < t.written {
+		t.log.Warn("Consul no longer holds this coordinator's last write: it was restored from an older snapshot")
+		t.written = 0
+	}
+	return entries, err
 }
 
 func newest(entries []consul.Entry) uint64 {

@@ -185,7 +185,9 @@ func (t *term) txn(ctx context.Context, ops []consul.Op) error {
 		return err
 	}
 	for _, e := range results {
-		t.written = max(t.written, e.Index)
+		if e.Index > t.written {
+			t.written, t.wroteAt = e.Index, t.now()
+		}
 	}
 	return nil
 }
