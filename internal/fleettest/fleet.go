@@ -37,9 +37,20 @@ import (
 // own, so that all can use the standard ports. A test binary makes one.
 type Nets struct{ next atomic.Int32 }
 
-// Take gives the first two thirds of an address, as "127.31.4.".
-func (n *Nets) Take() string {
-	return fmt.Sprintf("127.%d.%d.", 20+os.Getpid()%200, n.next.Add(1))
+// Take gives the first two thirds of an address, as "127.31.4.". The network is
+// the test's alone until its end, among the test binaries that run now too.
+func (n *Nets) Take(t *testing.T) string {
+	t.Helper()
+	for range 250 {
+		network := fmt.Sprintf("127.%d.%d.", 20+os.Getpid()%200, 1+n.next.Add(1)%250)
+		l, err := net.Listen("tcp", network+"1:6480")
+		if err == nil {
+			t.Cleanup(func() { _ = l.Close() })
+			return network
+		}
+	}
+	t.Fatal("every loopback network is taken by other tests")
+	return ""
 }
 
 // Fleet is one fleet under test.
@@ -103,7 +114,7 @@ func New(t *testing.T, nets *Nets, consulAddr string) *Fleet {
 		t.Fatal(err)
 	}
 	f := &Fleet{
-		t: t, Dir: dir, Name: "test", Consul: consulAddr, Net: nets.Take(), Log: &Log{}, Keys: fleet.KeysOf("test"),
+		t: t, Dir: dir, Name: "test", Consul: consulAddr, Net: nets.Take(t), Log: &Log{}, Keys: fleet.KeysOf("test"),
 		LeaseTTL: 10 * time.Second, running: map[string]*Daemon{},
 	}
 	if f.Key, err = secret.GenerateKey(); err != nil {
@@ -173,7 +184,9 @@ func (f *Fleet) run(name string, do func(context.Context) error) *Daemon {
 	f.mu.Unlock()
 	go func() {
 		defer close(d.done)
-		d.err = do(ctx)
+		if d.err = do(ctx); d.err != nil {
+			f.Logger(name).WithError(d.err).Error("the daemon ended")
+		}
 	}()
 	return d
 }
