@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/converge"
@@ -60,6 +61,22 @@ func started(g fleet.InstanceGoal, s converge.Step) string {
 		return string(g.ID) + " started again as a replica of " + s.Follow.String()
 	default:
 		return string(g.ID) + " started again as the master"
+	}
+}
+
+// tellRoles records each change of role that Sentinel, or an operator, made: it
+// is the agent that sees it first, also while no coordinator leads.
+func (a *agent) tellRoles(seen map[fleet.InstanceID]observe.Seen) {
+	for _, g := range a.goal.Instances {
+		info := seen[g.ID].Info
+		if info == nil || info.Role == a.lastRole[g.ID] {
+			continue
+		}
+		if before := a.lastRole[g.ID]; before != "" {
+			a.pub.Tell(fleet.Event{Group: g.Group, What: fmt.Sprintf("%s on %s is %s, was %s", g.ID, a.cfg.Node, info.Role, before),
+				Why: "the server's ROLE changed; redfleet does not choose roles of a group that serves"})
+		}
+		a.lastRole[g.ID] = info.Role
 	}
 }
 

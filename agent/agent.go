@@ -54,6 +54,8 @@ type agent struct {
 	failed    map[fleet.InstanceID]failure
 	// expected is what each server's CONFIG GET should answer under this goal.
 	expected map[fleet.InstanceID]map[string]string
+	// lastRole is the role that each server was last seen in.
+	lastRole map[fleet.InstanceID]fleet.Role
 	// held is the last reason told of each instance that stays down.
 	held map[fleet.InstanceID]string
 }
@@ -93,7 +95,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	a := &agent{
 		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
 		boot: ulid.Make().String(), machine: machineID(), offers: newOffers(), roles: &roles{},
-		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{},
+		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, lastRole: map[fleet.InstanceID]fleet.Role{},
 	}
 	var err error
 	if a.key, err = secret.LoadKey(a.cfg.KeyFile); err != nil {

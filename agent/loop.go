@@ -60,11 +60,12 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 	}
 	seen, facts := a.look(ctx)
 	outcome := converge.Plan(*a.goal, facts)
+	a.tellRoles(seen)
+	a.tellHeld(seen, outcome.Reasons)
 	acted, err := a.act(ctx, outcome.Steps)
 	if err != nil {
 		return 0, err
 	}
-	a.tellHeld(seen, outcome.Reasons)
 	a.publish(seen, outcome.Reasons)
 	return a.nextLook(acted, outcome), nil
 }
@@ -127,6 +128,9 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 	}
 	m := s.Facts.Memory
 	m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
+	if s.EmptyMark != "" {
+		m.EmptyMark = s.EmptyMark
+	}
 	if m == s.Facts.Memory {
 		return
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ type roles struct {
 	said map[fleet.InstanceID]string
 }
 
-// set replaces what is true: a tag per instance that serves, and a sentence for
+// set replaces what is true: a tag (empty for none) per instance that serves, and a sentence for
 // each one that does not.
 func (r *roles) set(tags, said map[fleet.InstanceID]string) {
 	r.mu.Lock()
@@ -33,13 +34,14 @@ func (r *roles) set(tags, said map[fleet.InstanceID]string) {
 func (r *roles) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	id := fleet.InstanceID(req.PathValue("instance"))
 	r.mu.Lock()
-	tag, said := r.tags[id], r.said[id]
+	tag, serves := r.tags[id]
+	said := r.said[id]
 	r.mu.Unlock()
 	want := req.URL.Query().Get("tag")
 	switch {
-	case tag != "" && (want == "" || want == tag):
-		fmt.Fprintf(w, "%s is %s\n", id, tag)
-	case tag != "":
+	case serves && (want == "" || want == tag):
+		fmt.Fprintf(w, "%s is %s\n", id, cmp.Or(tag, "up, and nobody's to use for now"))
+	case serves:
 		http.Error(w, fmt.Sprintf("%s is %s, not %s", id, tag, want), http.StatusServiceUnavailable)
 	case said != "":
 		http.Error(w, fmt.Sprintf("%s: %s", id, said), http.StatusServiceUnavailable)
@@ -57,13 +59,34 @@ type roleServer struct {
 // listen takes the agent's own address. One agent per address: the port is also
 // what keeps a second agent from this machine.
 func (r *roles) listen(ctx context.Context, addr string) (*roleServer, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	l, err := listenSoon(ctx, addr)
 	if err != nil {
 		return nil, refusedAddress(addr, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /role/{instance}", r)
 	return &roleServer{listener: l, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}, nil
+}
+
+// listenPatience is how long an address that is taken is tried again: an agent
+// that was just killed can have left a copy of its socket in a process that it
+// was about to start, until that one is executed.
+const listenPatience = time.Second
+
+func listenSoon(ctx context.Context, addr string) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, listenPatience)
+	defer cancel()
+	for {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // refusedAddress says who has the address, or what else is wrong with it.

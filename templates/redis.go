@@ -128,7 +128,7 @@ func (d RedisData) wants() []want {
 	}
 	wants = append(wants, role)
 	for _, s := range d.settings() {
-		wants = append(wants, want{s.name, s.lines})
+		wants = append(wants, want(s))
 	}
 	return wants
 }

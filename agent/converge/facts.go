@@ -52,6 +52,9 @@ type Memory struct {
 	HadData bool `json:"had_data,omitempty"`
 	// ReplID is the last lineage that it was seen with.
 	ReplID string `json:"replid,omitempty"`
+	// EmptyMark is the mark of its append-only files when it was last seen
+	// without a key: files with that mark hold none.
+	EmptyMark string `json:"empty_mark,omitempty"`
 	// RaisePriority: it was started at replica-priority 0 and is to be raised
 	// once it has caught up (hazard S19).
 	RaisePriority bool `json:"raise_priority,omitempty"`

@@ -16,7 +16,7 @@ const peerPatience = time.Second
 const defaultPriority = 100
 
 func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
-	c := fenceCase(g, in)
+	c := fenceCase(g, in, f.Now)
 	var d fence.Decision
 	if row.Step == fleet.StepStart {
 		d = fence.First(c)
@@ -39,7 +39,7 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 
 func fresh(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Fresh }
 
-func fenceCase(g *fleet.InstanceGoal, in Instance) fence.Case {
+func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 	c := fence.Case{
 		Topology: g.Topology,
 		Self: fence.Self{
@@ -47,6 +47,9 @@ func fenceCase(g *fleet.InstanceGoal, in Instance) fence.Case {
 			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
 		},
 		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
+	}
+	if !in.DownSince.IsZero() {
+		c.DownFor = now.Sub(in.DownSince)
 	}
 	if g.Monitor != nil {
 		c.DownAfter = g.Monitor.DownAfter.Std()
@@ -70,7 +73,7 @@ func startSentinel(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transi
 		s.Follow = g.Seed.Master
 		return []Step{s}, row.Reason
 	}
-	c := fenceCase(g, in)
+	c := fenceCase(g, in, f.Now)
 	c.Self.Addr = fleet.Addr{} // a sentinel can follow whatever master is named
 	d := fence.First(c)
 	if !d.Start || d.Follow == (fleet.Addr{}) {

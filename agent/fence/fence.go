@@ -59,8 +59,9 @@ type Case struct {
 	// each other server.
 	Sentinels []SentinelView
 	Servers   []ServerView
-	// DownAfter is the sentinels' down-after.
-	DownAfter time.Duration
+	// DownAfter is the sentinels' down-after, DownFor how long the instance has
+	// been seen down.
+	DownAfter, DownFor time.Duration
 	// Seed is there while the group forms.
 	Seed *fleet.Seed
 }

@@ -46,6 +46,12 @@ func TestDecide(t *testing.T) {
 			Case{Self: full, Sentinels: names(me, 3, canPromote(other))}, false, fleet.Addr{}, "await-failover"},
 		"a master whose replicas cannot be promoted starts at once": {
 			Case{Self: full, Sentinels: names(me, 3, nil)}, true, fleet.Addr{}, "no-replica"},
+		"a master is held for a while where a replica answers that no sentinel can promote": {
+			Case{Self: full, DownAfter: 5 * time.Second, DownFor: time.Second, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, false, fleet.Addr{}, "await-verdict"},
+		"and starts when it stays so": {
+			Case{Self: full, DownAfter: 5 * time.Second, DownFor: 8 * time.Second, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, true, fleet.Addr{}, "no-replica"},
 		"a master is held while a failover is under way": {
 			Case{Self: full, Sentinels: names(me, 3, func(v *SentinelView) { v.Flags = "master,failover_in_progress" })}, false, fleet.Addr{}, "failover-under-way"},
 		"a minority of the sentinels makes no master": {

@@ -12,6 +12,10 @@ import (
 // it covers the time between the sentinel's answer and the server's first PONG.
 const youngMargin = 2 * time.Second
 
+// settleMargin is added to down-after where no sentinel sees a replica that it
+// could promote, but one answers: sentinels look again within a second or two.
+const settleMargin = 3 * time.Second
+
 func decideSentinel(c Case) Decision {
 	named, votes, answered := majorityMaster(c.Sentinels)
 	need := len(c.Sentinels)/2 + 1
@@ -99,6 +103,10 @@ func decideNamed(c Case, need int) Decision {
 		return hold("await-failover", fmt.Sprintf(
 			"it was the master; the sentinel on %s can promote %s: waiting for the failover, then it returns as a replica", node, replica))
 	}
+	if other, ok := replicaAnswers(c); ok && c.DownFor < c.DownAfter+settleMargin {
+		return hold("await-verdict", fmt.Sprintf(
+			"it was the master; no sentinel can promote a replica now, but %s answers: waiting %s to be sure", other, c.DownAfter+settleMargin))
+	}
 	return start("no-replica", fleet.Addr{}, "a majority of the sentinels names this node, and no replica could be promoted")
 }
 
@@ -144,6 +152,17 @@ func young(views []SentinelView, downAfter time.Duration) int {
 		}
 	}
 	return n
+}
+
+// replicaAnswers: a server that answers may be promotable in a moment, when a
+// sentinel has reached it again.
+func replicaAnswers(c Case) (fleet.Addr, bool) {
+	for _, s := range c.Servers {
+		if s.Answered && s.Role == fleet.RoleReplica {
+			return s.Addr, true
+		}
+	}
+	return fleet.Addr{}, false
 }
 
 func promotable(views []SentinelView) (node string, replica fleet.Addr, ok bool) {

@@ -35,7 +35,7 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 		w.downSince = o.Now()
 	}
 	s.Facts.DownSince = w.downSince
-	s.Facts.Disk = o.disk(g)
+	s.Facts.Disk = o.disk(g, s.Facts.Memory.EmptyMark)
 	s.Facts.PortOwner = portOwner(g.Addr, apply.Dir(o.DataDir, g.ID))
 	if g.Seed != nil {
 		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
@@ -51,13 +51,16 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	return s
 }
 
-func (o *Observer) disk(g fleet.InstanceGoal) converge.Disk {
+func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
 	if g.Kind != fleet.KindRedis {
 		return converge.Disk{}
 	}
 	dir := apply.Dir(o.DataDir, g.ID)
 	files, err := rdb.Inspect(dir, rdb.DefaultNames())
 	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB()}
+	if o.knownEmpty(g.ID, files, emptyMark) {
+		d.Dataset = fleet.Dataset{}
+	}
 	if err != nil {
 		d.Dataset.Present = true // what cannot be read counts as data (promise data-wins)
 	}

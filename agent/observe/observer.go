@@ -69,6 +69,8 @@ type Seen struct {
 	RewriteError string
 	WriteRefused bool
 	ProbeSeen    string
+	// EmptyMark is the mark of the append-only files of a server without keys.
+	EmptyMark string
 	// Drift are directives whose live value is not the rendered one.
 	Drift []string
 	// Answer says why the process gives no answer; empty when it does.

@@ -17,12 +17,16 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 	if w.server == nil {
 		w.server = redis.Dial(g.Addr, w.password.Reveal())
 	}
+	mark := o.aofMark(g.ID)
 	info, err := w.server.Observe(ctx)
 	if err != nil {
 		s.Answer = err.Error()
 		return
 	}
 	s.Info = &info
+	if info.Keys == 0 && !info.Loading && mark == o.aofMark(g.ID) {
+		s.EmptyMark = mark // nothing was written while it was asked
+	}
 	s.RewriteError, s.WriteRefused = w.rewriteError, w.writeRefused
 	s.ProbeSeen = o.probeKey(ctx, g, w)
 	s.Facts.Redis = &converge.Redis{
@@ -31,7 +35,7 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
 	}
 	if !info.AOF {
-		s.Facts.Disk = o.disk(g) // whether it was started from a snapshot
+		s.Facts.Disk = o.disk(g, "") // whether it was started from a snapshot
 	}
 	s.Probes = w.probes.look(ctx, o.Now(), g, w.password)
 }

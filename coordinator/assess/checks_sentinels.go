@@ -24,7 +24,7 @@ func (v *view) checkSentinelMaster(f *finding) {
 		switch {
 		case v.master != nil && r.Master != v.master.addr:
 			f.fail("the sentinel on", s.node, "names", nameOf(v.servers, r.Master))
-		case flagged(r.MasterFlags):
+		case flagged(r.MasterFlags, lost()...):
 			f.fail("the sentinel on", s.node, "flags its master", r.MasterFlags)
 		}
 		if !slices.Equal(r.Monitored, []string{v.g.Sentinel.MasterName}) {
@@ -126,7 +126,7 @@ func (v *view) checkSentinelReach(f *finding) {
 			}
 			pairs++
 			switch {
-			case flagged(p.Flags):
+			case flagged(p.Flags, lost()...):
 				f.fail(s.node, "does not reach", other.node, "("+p.Flags+")")
 			case !p.Reached:
 				f.fail(s.node, "has no answer from", other.node, "yet")
@@ -227,6 +227,6 @@ func noneAt(nodes []string) string {
 
 func (m *member) seesPromotable() bool {
 	return slices.ContainsFunc(m.inst.Sentinel.Replicas, func(r fleet.SeenInstance) bool {
-		return r.Promotable && !flagged(r.Flags)
+		return r.Promotable && !flagged(r.Flags, lost()...)
 	})
 }

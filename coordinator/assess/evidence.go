@@ -128,18 +128,24 @@ func bySentinel(o, m *member) vote {
 	return seesNone
 }
 
+// byFlags: down is what Sentinel counted down. Without a connection alone it says
+// nothing: right after a switch every sentinel connects anew.
 func byFlags(flags string) vote {
-	if flagged(flags) {
+	switch {
+	case flagged(flags, "s_down", "o_down"):
 		return seesDown
+	case flagged(flags, "disconnected"):
+		return seesNone
 	}
 	return seesUp
 }
 
-// flagged: Sentinel takes the instance for down, or has no connection to it.
-func flagged(flags string) bool {
-	return slices.ContainsFunc(strings.Split(flags, ","), func(f string) bool {
-		return f == "s_down" || f == "o_down" || f == "disconnected"
-	})
+// lost are the flags of an instance that a sentinel cannot speak to now.
+func lost() []string { return []string{"s_down", "o_down", "disconnected"} }
+
+// flagged: one of the words stands among a sentinel's flags.
+func flagged(flags string, words ...string) bool {
+	return slices.ContainsFunc(strings.Split(flags, ","), func(f string) bool { return slices.Contains(words, f) })
 }
 
 // cutOff: more of the other sentinels do not reach this one than do. What it

@@ -121,11 +121,12 @@ func checkRoles(t *testing.T, f *Fleet, master fleet.Addr) {
 	t.Helper()
 	for i := 1; i <= cutNodes; i++ {
 		server, self := f.Redis(i), fleet.Addr{Host: f.Host(i), Port: 6379}
-		role, err := server.Role(t.Context())
-		if err != nil {
-			t.Error(err)
-			continue
-		}
+		var role redis.Role
+		eventually(t, 5*time.Second, fmt.Sprintf("n%d answers", i), func() (ok bool) {
+			var err error
+			role, err = server.Role(t.Context())
+			return err == nil
+		})
 		want := redis.Role{Role: fleet.RoleMaster}
 		if self != master {
 			want = redis.Role{Role: fleet.RoleReplica, Master: master}
