@@ -9,8 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 LAB_DIR ?= .lab
 # `redfleet version` says the commit where there is one: not in a source archive.
 BUILD_VCS := $(if $(shell git rev-parse --verify --quiet HEAD 2>/dev/null),true,false)
-# One package can take longer than this only by hanging.
-TEST_FLAGS := -race -count=1 -timeout=8m
+# A package can take longer than the timeout only by hanging. There are more
+# tests at once than cores, since most of them wait for a failover.
+TEST_FLAGS := -race -count=1 -parallel=4 -timeout=8m
 
 .PHONY: help
 help: ## list what you can make

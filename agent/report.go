@@ -18,7 +18,7 @@ func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[flee
 	r := fleet.Report{
 		Format: fleet.Format, Node: a.cfg.Node, Agent: a.node.Agent, Boot: a.boot, MachineID: a.machine,
 		Address: a.cfg.Address, Hostname: a.cfg.AnnounceHostname, FleetID: a.node.FleetID, Epoch: a.node.Epoch,
-		Problem: a.problem, Zone: a.cfg.Zone, Priority: a.cfg.Priority, Engines: a.engines,
+		Problem: a.problem, Zone: a.cfg.Zone, Labels: a.cfg.Labels, Priority: a.cfg.Priority, Engines: a.engines,
 	}
 	assigned := map[fleet.InstanceID]bool{}
 	if a.goal != nil {

@@ -134,14 +134,19 @@ func TestPriorityOfANewReplica(t *testing.T) {
 	in := Instance{Identity: group, Listening: map[fleet.Addr]bool{addr("n2", 6379): true}}
 	for name, tc := range map[string]struct {
 		fresh, present bool
+		memory         Memory
 		want           int
 	}{
-		"fresh group":            {true, false, 100},
-		"group with data, empty": {false, false, 0},
-		"group with data, full":  {false, true, 100},
+		"fresh group":                     {true, false, Memory{}, 100},
+		"group with data, new":            {false, false, Memory{}, 0},
+		"group with data, full":           {false, true, Memory{}, 100},
+		"back with its data":              {false, true, Memory{Started: true, HadData: true}, 100},
+		"back without its data":           {false, false, Memory{Started: true, HadData: true}, 0},
+		"back before it caught up":        {false, true, Memory{Started: true, RaisePriority: true}, 0},
+		"back, as empty as the group was": {false, false, Memory{Started: true}, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in.Disk.Dataset.Present = tc.present
+			in.Disk.Dataset.Present, in.Memory = tc.present, tc.memory
 			g := goal(fleet.KindRedis, seeded("n2", tc.fresh))
 			out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
 			if got := out.Steps[0].Priority; got != tc.want {

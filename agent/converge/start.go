@@ -31,10 +31,18 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 	}
 	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
 		Fenced: row.Step == fleet.StepReturn, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
-	if d.Follow != (fleet.Addr{}) && (in.Memory.RaisePriority || !in.Disk.Dataset.Present) && !fresh(g) {
+	if d.Follow != (fleet.Addr{}) && !fresh(g) && lacksData(in) {
 		s.Priority = 0
 	}
 	return []Step{s}, d.Reason
+}
+
+// lacksData: the replica is new, lost its data, or never caught up, and must not
+// be promotable before it has (hazard S19). One that was last seen in step with
+// an empty group is none of these.
+func lacksData(in Instance) bool {
+	lost := !in.Disk.Dataset.Present && (in.Memory.HadData || !in.Memory.Started)
+	return in.Memory.RaisePriority || lost
 }
 
 func fresh(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Fresh }

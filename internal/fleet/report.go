@@ -24,6 +24,8 @@ type Report struct {
 	// Problem says why the node does not follow its goal; empty when it does.
 	Problem string `json:"problem,omitempty"`
 	Zone    string `json:"zone,omitempty"`
+	// Labels are those of the agent's own file.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Priority breaks ties in the election: lower first, as in Redis.
 	Priority  int              `json:"priority,omitempty"`
 	Engines   []EngineReport   `json:"engines,omitempty"`

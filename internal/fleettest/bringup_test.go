@@ -3,9 +3,11 @@ package fleettest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/redfleet/redfleet/agent"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
 )
@@ -53,6 +55,24 @@ func TestBringUp(t *testing.T) {
 		t.Parallel()
 		f := bring(t, 3, func(g *fleet.GroupSpec) { g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{} })
 		checkReplication(t, f, 3)
+	})
+	t.Run("announcing host names", func(t *testing.T) {
+		t.Parallel()
+		_, addr := StandIn(t)
+		f := New(t, &nets, addr)
+		f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.Announce = fleet.AnnounceHostname })})
+		f.StartCoordinator(1, nil)
+		for i := range 3 {
+			// No name of these addresses is to be had everywhere; their text is one.
+			f.StartAgent(i+1, func(o *agent.Options) { o.Config.AnnounceHostname = f.Host(i + 1) })
+		}
+		f.WaitServing(servingIn)
+		checkReplication(t, f, 3)
+		for path, text := range confs(t, f) {
+			if strings.HasSuffix(path, "sentinel.conf") && !strings.Contains(text, "sentinel resolve-hostnames yes") {
+				t.Errorf("%s does not resolve host names", path)
+			}
+		}
 	})
 	t.Run("the preferred node becomes master", func(t *testing.T) {
 		t.Parallel()

@@ -165,6 +165,38 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
+// TestEmptyGroupAfterAFullStop: a group without a key has append-only files that
+// are not empty, since redfleet's own probe was set and deleted. Whoever Sentinel
+// makes master after a full stop, data-wins must not hold the old one for good.
+func TestEmptyGroupAfterAFullStop(t *testing.T) {
+	t.Parallel()
+	f := bring(t, 3, nil)
+	old := index(t, f.WaitServing(servingIn).Master.Node)
+	eventually(t, servingIn, "the agents know that their files hold nothing", func() bool {
+		known := 0
+		for i := 1; i <= 3; i++ {
+			b, _ := os.ReadFile(filepath.Join(f.AgentConfig(i).StateDir, "instances", "redis-main-6379.json"))
+			if strings.Contains(string(b), "empty_mark") {
+				known++
+			}
+		}
+		return known == 3
+	})
+	f.stopDaemons(3)
+	f.killAll()
+	for i := 1; i <= 3; i++ { // the old master comes last, after a failover among the others
+		if i != old {
+			f.StartAgent(i, nil)
+		}
+	}
+	f.WaitFor(failoverIn, "another master", func(a fleet.Assessment) bool {
+		return a.Master != nil && index(t, a.Master.Node) != old
+	})
+	f.StartAgent(old, nil)
+	f.StartCoordinator(1, nil)
+	waitMaster(t, f, old)
+}
+
 // boots tells which run of each agent wrote its report.
 func boots(t *testing.T, f *Fleet) map[string]string {
 	t.Helper()

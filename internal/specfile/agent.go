@@ -50,7 +50,6 @@ func (c AgentConfig) WithDefaults() AgentConfig {
 	setDefault(&c.KeyFile, defaultKeyFile)
 	setDefault(&c.DataDir, defaultDataDir)
 	setDefault(&c.StateDir, filepath.Join(c.DataDir, "state"))
-	setDefault(&c.ConfigDir, filepath.Join(c.DataDir, "conf"))
 	setDefault(&c.Supervisor, defaultSupervisor)
 	setDefault(&c.LogLevel, defaultLogLevel)
 	setDefault(&c.LogFormat, defaultLogFormat)
@@ -82,7 +81,6 @@ func (c AgentConfig) problems() checks {
 	k.absolute("key_file", c.KeyFile)
 	if k.absolute("data_dir", c.DataDir) { // else the two by default are no better
 		k.absolute("state_dir", c.StateDir)
-		k.absolute("config_dir", c.ConfigDir)
 	}
 	k.folder("templates_dir", c.TemplatesDir)
 	k.program("redis_server", c.RedisServer)

@@ -32,18 +32,17 @@ type AgentConfig struct {
 	Zone string `toml:"zone,omitempty"`
 	// Priority breaks ties in the election, lower first as in Redis. 1 to
 	// 1000, default 100.
-	Priority int               `toml:"priority,omitzero"`
-	Labels   map[string]string `toml:"labels,omitempty"`
-	Consul   ConsulConfig      `toml:"consul,omitempty"`
+	Priority int `toml:"priority,omitzero"`
+	// Labels are facts about the machine for people and for later choices of
+	// nodes; the agent reports them.
+	Labels map[string]string `toml:"labels,omitempty"`
+	Consul ConsulConfig      `toml:"consul,omitempty"`
 	// KeyFile is the fleet's age key. Default: /etc/redfleet/fleet.key.
 	KeyFile string `toml:"key_file,omitempty"`
 	// DataDir holds a folder for each instance. Default: /var/lib/redfleet.
 	DataDir string `toml:"data_dir,omitempty"`
 	// StateDir holds what the agent remembers. Default: <data_dir>/state.
 	StateDir string `toml:"state_dir,omitempty"`
-	// ConfigDir holds rendered files that no engine rewrites. Default:
-	// <data_dir>/conf.
-	ConfigDir string `toml:"config_dir,omitempty"`
 	// TemplatesDir overrides the built-in templates; empty for none.
 	TemplatesDir string `toml:"templates_dir,omitempty"`
 	// RedisServer and ValkeyServer are the engines' binaries; empty: found in

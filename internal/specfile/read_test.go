@@ -56,7 +56,7 @@ func TestReadAgent(t *testing.T) {
 		Fleet: "shop", Node: "n1", Address: "10.0.0.11", Bind: []string{"10.0.0.11"}, HTTP: "10.0.0.11:6480",
 		Zone: "a", Priority: 100, Labels: map[string]string{"rack": "4"}, Consul: ConsulConfig{Address: "127.0.0.1:8500"},
 		KeyFile: "/etc/redfleet/fleet.key", DataDir: "/var/lib/redfleet", StateDir: "/var/lib/redfleet/state",
-		ConfigDir: "/var/lib/redfleet/conf", Supervisor: "process", LogLevel: "info", LogFormat: "text",
+		Supervisor: "process", LogLevel: "info", LogFormat: "text",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
