@@ -35,7 +35,7 @@ lab-down: ## end the lab, every process and file of it
 
 .PHONY: test
 test: deps consul ## all tests, on real Redis, Sentinel and Consul, with the race detector
-	go test $(TEST_FLAGS) ./...
+	go test $(TEST_FLAGS) $(TEST_MORE) ./...
 
 .PHONY: consul
 consul: ## find a Consul for the tests, or build one (once, about four minutes)
