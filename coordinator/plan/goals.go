@@ -117,6 +117,25 @@ func keepGroup(goals map[string]*fleet.Goal, w fleet.World, group string) {
 	}
 }
 
+// keepOthers carries over every group that goals ask for and the spec does not
+// name: leaving it out of a node's goal would leave its servers to nobody.
+func keepOthers(goals map[string]*fleet.Goal, w fleet.World, spec fleet.Spec) {
+	others := map[string]bool{}
+	for _, goal := range w.Goals {
+		for _, inst := range goal.Instances {
+			if _, named := spec.Group(inst.Group); !named {
+				others[inst.Group] = true
+			}
+		}
+	}
+	for _, group := range nodes(others) {
+		rec, ok := w.Groups[group]
+		if !ok || !addGroup(goals, w, asMade(w, fleet.GroupSpec{Name: group}, rec), rec) {
+			keepGroup(goals, w, group)
+		}
+	}
+}
+
 // changed gives the goals that differ from those that stand, with one new
 // epoch above every epoch ever seen. A goal whose plan was never committed, and
 // one that its node's report is ahead of (Consul was restored from an older

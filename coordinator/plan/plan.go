@@ -52,13 +52,11 @@ func Next(w fleet.World, mint Mint) Plan {
 	goals := map[string]*fleet.Goal{}
 	for _, g := range spec.Groups {
 		rec, ok := advance(w, g, mint, &p)
-		if !ok {
-			continue
-		}
-		if !addGroup(goals, w, g, rec) {
+		if !ok || !addGroup(goals, w, asMade(w, g, rec), rec) {
 			keepGroup(goals, w, g.Name)
 		}
 	}
+	keepOthers(goals, w, spec)
 	p.Goals, p.Epoch = changed(w, fleetID, goals)
 	return p
 }

@@ -275,9 +275,16 @@ func TestRolledBackConsul(t *testing.T) {
 	s, addr := StandIn(t)
 	f := bringOn(t, addr, 3, nil)
 	same := undisturbed(t, f)
+	var at span
+	eventually(t, toldIn, "all nodes follow the last plan", func() bool {
+		at = epochs(t, f)
+		return at.lowest == at.highest && at.committed == at.highest
+	})
 	old := s.Snapshot()
-	at := epochs(t, f)
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.FailoverTimeout = fleet.Duration(7 * time.Second) })})
+	lost := []consul.Op{consul.Delete(f.Keys.Goal("n1")), consul.Delete(f.Keys.Goal("n2")), consul.Delete(f.Keys.Goal("n3"))}
+	if _, err := f.Client.Txn(t.Context(), lost...); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, toldIn, "all nodes follow a newer plan", func() bool { return epochs(t, f).lowest > at.highest })
 	at = epochs(t, f)
 	s.Restore(old)
