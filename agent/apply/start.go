@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -74,8 +75,8 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 	}
 	conf := filepath.Join(node.Dir, "sentinel.conf")
 	if s.Fenced {
-		if _, err := os.Stat(conf); err != nil {
-			return fmt.Errorf("the sentinel ran here before and its file is gone (%w); it is not started without its state: remove the folder %s to make it new", err, node.Dir)
+		if err := watches(conf, t.Goal.Monitor.MasterName); err != nil {
+			return fmt.Errorf("the sentinel ran here before and its file is gone or empty (%w); it is not started without its state: remove the folder %s to make it new", err, node.Dir)
 		}
 	}
 	err = a.writeConf(ctx, LabelSentinel, conf, rendered, templates.MergeOwned(fleet.KindSentinel, nil), func(*redisconf.File) {})
@@ -84,6 +85,26 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 	}
 	t.Memory.Started = true
 	return a.start(ctx, t, conf, "--sentinel")
+}
+
+// watches: the file holds the state of a sentinel of this master. Without its
+// line a render would name a master, which is Sentinel's to know (promise
+// sentinel-state-kept).
+func watches(conf, master string) error {
+	b, err := os.ReadFile(conf)
+	if err != nil {
+		return err
+	}
+	f, err := redisconf.Parse(b)
+	if err != nil {
+		return err
+	}
+	for _, args := range f.Get("sentinel monitor") {
+		if len(args) > 0 && args[0] == master {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s has no line \"sentinel monitor %s\"", conf, master)
 }
 
 // node is what the machine adds to a render.
@@ -123,6 +144,11 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 	return a.Effects.Do(ctx, label, func(context.Context) error { return renameio.WriteFile(path, next, 0o600) })
 }
 
+// startPatience is how long a start may wait for what the former process left (a
+// background save): the agent has other instances to look after. The step is
+// tried again.
+const startPatience = time.Second
+
 // start remembers first that the process ran here, so that a crash in between
 // leads through the fence and never to a second first start.
 func (a *Applier) start(ctx context.Context, t Target, conf string, args ...string) error {
@@ -134,5 +160,9 @@ func (a *Applier) start(ctx context.Context, t Target, conf string, args ...stri
 		Name: t.Goal.ID, Dir: dir, Log: filepath.Join(dir, string(t.Goal.Kind)+".log"),
 		Argv: append([]string{a.Engines[t.Goal.Engine].Server, conf}, args...),
 	}
-	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error { return a.Starter.Start(ctx, unit) })
+	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
+		defer cancel()
+		return a.Starter.Start(ctx, unit)
+	})
 }
