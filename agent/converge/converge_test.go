@@ -80,6 +80,8 @@ func TestPlan(t *testing.T) {
 			Instance{Identity: group, Memory: Memory{Started: true}, Sentinels: votes("n2"), Disk: Disk{Dataset: fleet.Dataset{Present: true}}},
 			[]Kind{StartRedis}, addr("n2", 6379), "majority"},
 		"a crashed sentinel starts at once": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Memory: Memory{Started: true}}, []Kind{StartSentinel}, fleet.Addr{}, "ran before"},
+		"a sentinel that lost its folder learns the master anew": {goal(fleet.KindSentinel, nil),
+			Instance{Identity: group, Memory: Memory{Started: true}, Disk: Disk{NoRole: true}, Sentinels: votes("n3")}, []Kind{StartSentinel}, addr("n3", 6379), "majority"},
 		"a late sentinel learns the master": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Sentinels: votes("n3")}, []Kind{StartSentinel}, addr("n3", 6379), "majority"},
 		"a late sentinel without answers waits": {goal(fleet.KindSentinel, nil), Instance{Identity: group, Sentinels: make([]fence.SentinelView, 3)},
 			nil, fleet.Addr{}, "does not know whom to watch"},
@@ -147,6 +149,9 @@ func TestPriorityOfANewReplica(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in.Disk.Dataset.Present, in.Memory = tc.present, tc.memory
+			if tc.memory.Started {
+				in.Disk.Follows = addr("n2", 6379)
+			}
 			g := goal(fleet.KindRedis, seeded("n2", tc.fresh))
 			out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
 			if got := out.Steps[0].Priority; got != tc.want {

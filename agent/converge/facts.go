@@ -68,6 +68,8 @@ type Disk struct {
 	SnapshotOnly bool
 	// Follows is the replicaof line of redis.conf.
 	Follows fleet.Addr
+	// NoRole: there is no redis.conf that could name one, or no sentinel.conf.
+	NoRole bool
 }
 
 // Redis is a server that answers.

@@ -51,7 +51,7 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 	c := fence.Case{
 		Topology: g.Topology,
 		Self: fence.Self{
-			Addr: g.Addr, Follows: in.Disk.Follows,
+			Addr: g.Addr, Follows: in.Disk.Follows, NoRole: in.Disk.NoRole,
 			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
 		},
 		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
@@ -66,10 +66,12 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 }
 
 // startSentinel: a sentinel that ran before starts from its own file at once
-// (promise sentinel-state-kept); a new one needs to know the master.
+// (promise sentinel-state-kept); a new one, or one that lost its folder, needs to
+// know the master.
 func startSentinel(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
-	s := Step{Kind: StartSentinel, Instance: g.ID, Reason: row.Reason, Fenced: row.Step == fleet.StepReturn}
-	if row.Step == fleet.StepReturn {
+	s := Step{Kind: StartSentinel, Instance: g.ID, Reason: row.Reason}
+	if row.Step == fleet.StepReturn && !in.Disk.NoRole {
+		s.Fenced = true
 		return []Step{s}, row.Reason
 	}
 	if g.Seed != nil {

@@ -7,6 +7,7 @@
 package fence
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -45,6 +46,8 @@ type Self struct {
 	Addr fleet.Addr
 	// Follows is the master that its redis.conf names; zero for a master.
 	Follows fleet.Addr
+	// NoRole: there is no redis.conf that says what it was.
+	NoRole bool
 	// HasData: its folder holds data now. HadData: it held some when it ran.
 	HasData, HadData bool
 	// ReplID is the last lineage that it was seen with; empty if unknown.
@@ -82,6 +85,23 @@ func Decide(c Case) Decision {
 		return decideReplication(c)
 	}
 	return decideSentinel(c)
+}
+
+// follow starts an instance as a replica of master, unless that would wipe what
+// it holds: a server that answers, is empty and of another lineage is followed
+// by nobody with data, whoever named it (promise data-wins).
+func follow(c Case, rule string, master fleet.Addr, reason string) Decision {
+	for _, s := range c.Servers {
+		if s.Addr != master || !s.Answered || !c.Self.HasData || s.Keys > 0 {
+			continue
+		}
+		if c.Self.ReplID != "" && (s.ReplID == c.Self.ReplID || s.ReplID2 == c.Self.ReplID) {
+			continue
+		}
+		return hold("data-wins", fmt.Sprintf(
+			"its master would be %s, which is empty and of another lineage, while this node holds data; it will not be wiped: save this node's data folder or flush it by name, then start it again", master))
+	}
+	return start(rule, master, reason)
 }
 
 func hold(rule, reason string) Decision { return Decision{Rule: rule, Reason: reason} }

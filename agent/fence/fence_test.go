@@ -29,6 +29,11 @@ func canPromote(a fleet.Addr) func(*SentinelView) {
 	return func(v *SentinelView) { v.Promotable = []fleet.Addr{a} }
 }
 
+// emptied is a master that answers and holds nothing of a known lineage.
+func emptied(a fleet.Addr) []ServerView {
+	return []ServerView{{Addr: a, Answered: true, Role: fleet.RoleMaster, ReplID: "L9"}}
+}
+
 func TestDecide(t *testing.T) {
 	me, other := addr("n1"), addr("n2")
 	full := Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"}
@@ -89,11 +94,38 @@ func TestDecide(t *testing.T) {
 		"while forming the elected master starts without sentinels": {
 			Case{Self: Self{Addr: me}, Seed: seed, Sentinels: silent(3)}, true, fleet.Addr{}, "forming"},
 		"while forming a replica follows the elected master": {
-			Case{Self: Self{Addr: addr("n3")}, Seed: seed, Sentinels: silent(3)}, true, me, "forming"},
+			Case{Self: Self{Addr: addr("n3"), Follows: me}, Seed: seed, Sentinels: silent(3)}, true, me, "forming"},
+		"while forming a replica that lost its folder follows too": {
+			Case{Self: Self{Addr: addr("n3"), NoRole: true}, Seed: seed, Sentinels: silent(3)}, true, me, "forming"},
+		"while forming a master that was demoted stays a replica": {
+			Case{Self: replica, Seed: seed, Sentinels: silent(3)}, true, other, "as-it-was"},
+		"while forming a replica that was promoted follows nobody without a majority": {
+			Case{Self: Self{Addr: addr("n3"), HasData: true}, Seed: seed, Sentinels: silent(3)}, false, fleet.Addr{}, "forming-disagree"},
+		"while forming data is not wiped by an emptied master": {
+			Case{Self: Self{Addr: addr("n3"), Follows: me, HasData: true}, Seed: seed, Sentinels: silent(3), Servers: emptied(me)}, false, fleet.Addr{}, "data-wins"},
 		"while forming one sentinel that names another holds it": {
 			Case{Self: Self{Addr: me}, Seed: seed, Sentinels: append(names(other, 1, nil), silent(2)...)}, false, fleet.Addr{}, "forming-disagree"},
 		"while forming a majority still decides": {
 			Case{Self: full, Seed: seed, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
+		"a newer epoch of one sentinel outranks the majority that names this node": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: append(names(me, 2, func(v *SentinelView) { v.Uptime, v.Epoch = time.Second, 1 }),
+				names(other, 1, func(v *SentinelView) { v.Uptime, v.Epoch = time.Second, 2 })...)}, false, fleet.Addr{}, "newer-epoch"},
+		"an older epoch of one sentinel does not": {
+			Case{Self: full, Sentinels: append(names(me, 2, func(v *SentinelView) { v.Epoch = 2 }),
+				names(other, 1, func(v *SentinelView) { v.Epoch = 1 })...)}, true, fleet.Addr{}, "no-replica"},
+		"a master of a newer epoch does not follow the one of the older": {
+			Case{Self: full, Sentinels: append(names(other, 2, func(v *SentinelView) { v.Epoch = 1 }),
+				names(me, 1, func(v *SentinelView) { v.Epoch = 2 })...)}, false, fleet.Addr{}, "newer-epoch"},
+		"without a majority a replica's data is not wiped either": {
+			Case{Self: replica, Sentinels: silent(3), Servers: emptied(other)}, false, fleet.Addr{}, "data-wins"},
+		"without sentinels a replica's data is not wiped by an emptied master": {
+			Case{Topology: fleet.Replication, Self: replica, Servers: emptied(other)}, false, fleet.Addr{}, "data-wins"},
+		"without sentinels a replica that lost its folder follows the master": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me, NoRole: true, HadData: true}, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1}}}, true, other, "follow"},
+		"without sentinels and role nobody becomes a second master": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me, NoRole: true}, Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-master"},
+		"without sentinels an empty group's master that lost its folder is known by its replicas": {
+			Case{Topology: fleet.Replication, Self: Self{Addr: me, NoRole: true}, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Master: me}}}, true, fleet.Addr{}, "as-it-was"},
 		"without sentinels a master returns as it was": {
 			Case{Topology: fleet.Replication, Self: full}, true, fleet.Addr{}, "as-it-was"},
 		"without sentinels a replica returns as it was": {
@@ -128,7 +160,15 @@ func TestFirst(t *testing.T) {
 		follow fleet.Addr
 		rule   string
 	}{
-		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me}}, true, fleet.Addr{}, "seed"},
+		"the elected master of a group with data": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me, HasData: true}, Seed: &fleet.Seed{Master: me}}, true, fleet.Addr{}, "seed"},
+		"the elected master lost the data that it was elected for": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me}}, false, fleet.Addr{}, "no-empty-master"},
+		"an elected replica with data follows no empty master": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me, HasData: true}, Seed: &fleet.Seed{Master: other}, Servers: emptied(other)}, false, fleet.Addr{}, "data-wins"},
+		"a machine made anew that the sentinels name waits for a silent peer": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}}, true, fleet.Addr{}, "seed"},
 		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
 		"a late node learns the master from the sentinels": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},

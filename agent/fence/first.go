@@ -11,10 +11,7 @@ import (
 // other servers say.
 func First(c Case) Decision {
 	if c.Seed != nil {
-		if c.Seed.Master == c.Self.Addr {
-			return start("seed", fleet.Addr{}, "elected as the initial master")
-		}
-		return start("seed", c.Seed.Master, fmt.Sprintf("the elected initial master is %s", c.Seed.Master))
+		return firstForming(c)
 	}
 	if c.Topology == fleet.Replication {
 		return firstReplication(c)
@@ -28,7 +25,28 @@ func First(c Case) Decision {
 	if named != c.Self.Addr {
 		return decideFollow(c, named)
 	}
+	// The sentinels know this node, which has forgotten itself: a machine that
+	// was made anew. What it held is unknown and so counts as data.
+	c.Self.HadData = true
 	return decideNamed(c, need)
+}
+
+// firstForming: the seed's role counts. Where data decided the election, the
+// elected node must still have it (no-empty-master), and a node with data
+// follows no empty one (data-wins).
+func firstForming(c Case) Decision {
+	elected := c.Seed.Master == c.Self.Addr
+	reason := fmt.Sprintf("the elected initial master is %s", c.Seed.Master)
+	switch {
+	case elected && !c.Seed.Fresh && !c.Self.HasData:
+		return hold("no-empty-master",
+			"it was elected as the initial master of a group with data, and its own data is gone since: bring its data folder back")
+	case elected:
+		return start("seed", fleet.Addr{}, "elected as the initial master")
+	case c.Seed.Fresh:
+		return start("seed", c.Seed.Master, reason)
+	}
+	return follow(c, "seed", c.Seed.Master, reason)
 }
 
 func firstReplication(c Case) Decision {
@@ -39,8 +57,8 @@ func firstReplication(c Case) Decision {
 		}
 	}
 	if len(masters) == 1 {
-		return start("follow", masters[0], fmt.Sprintf("%s answers as the only master", masters[0]))
+		return follow(c, "follow", masters[0], fmt.Sprintf("%s answers as the only master", masters[0]))
 	}
 	return hold("no-master", fmt.Sprintf(
-		"it is new here and %d of the other servers answer as master; it can follow exactly one", len(masters)))
+		"nothing here says what it was, and %d of the other servers answer as master; it can follow exactly one", len(masters)))
 }

@@ -24,7 +24,7 @@ func decideSentinel(c Case) Decision {
 		return decideForming(c, answered)
 	case votes < need && c.Self.Follows != (fleet.Addr{}):
 		// A replica harms nobody: whoever is master, sentinels point it there.
-		return start("as-it-was", c.Self.Follows, fmt.Sprintf(
+		return follow(c, "as-it-was", c.Self.Follows, fmt.Sprintf(
 			"it was a replica of %s; %d of %d sentinels could be asked", c.Self.Follows, answered, len(c.Sentinels)))
 	case votes < need:
 		return hold("no-majority", fmt.Sprintf(
@@ -63,34 +63,42 @@ func decideForming(c Case, answered int) Decision {
 		}
 	}
 	reason := fmt.Sprintf("the group forms with %s as its master; %d sentinels answered", c.Seed.Master, answered)
-	if c.Seed.Master == c.Self.Addr {
-		if d, lost := lostData(c); lost {
-			return d
-		}
-		return start("forming", fleet.Addr{}, reason)
+	elected := c.Seed.Master == c.Self.Addr
+	switch {
+	case elected && c.Self.Follows != (fleet.Addr{}):
+		// A failover came while it formed. A replica harms nobody.
+		return follow(c, "as-it-was", c.Self.Follows, fmt.Sprintf("it was made a replica of %s while the group formed", c.Self.Follows))
+	case !elected && c.Self.Follows == (fleet.Addr{}) && !c.Self.NoRole:
+		return hold("forming-disagree", fmt.Sprintf(
+			"the group forms with %s as its master, but this node was made master since: waiting for a majority of the sentinels", c.Seed.Master))
+	case !elected && c.Seed.Fresh:
+		return start("forming", c.Seed.Master, reason)
+	case !elected:
+		return follow(c, "forming", c.Seed.Master, reason)
 	}
-	return start("forming", c.Seed.Master, reason)
+	if d, lost := lostData(c); lost {
+		return d
+	}
+	return start("forming", fleet.Addr{}, reason)
 }
 
 // decideFollow: the majority names another master.
 func decideFollow(c Case, named fleet.Addr) Decision {
-	for _, s := range c.Servers {
-		if s.Addr != named || !s.Answered || !c.Self.HasData || s.Keys > 0 {
-			continue
-		}
-		if c.Self.ReplID != "" && (s.ReplID == c.Self.ReplID || s.ReplID2 == c.Self.ReplID) {
-			continue
-		}
-		return hold("data-wins", fmt.Sprintf(
-			"the sentinels name %s, which is empty and of another lineage, while this node holds data; it will not be wiped: save this node's data folder or flush it by name, then start it again", named))
+	if v, ok := newer(c.Sentinels, named); ok && v.Names == c.Self.Addr {
+		return hold("newer-epoch", fmt.Sprintf(
+			"most sentinels name %s, but the one on %s names this node under the newer epoch %d: waiting until they agree", named, v.Node, v.Epoch))
 	}
-	return start("follow", named, fmt.Sprintf("a majority of the sentinels names %s", named))
+	return follow(c, "follow", named, fmt.Sprintf("a majority of the sentinels names %s", named))
 }
 
 // decideNamed: the majority still names this instance, which is down.
 func decideNamed(c Case, need int) Decision {
 	if v, ok := switching(c.Sentinels); ok {
 		return hold("failover-under-way", fmt.Sprintf("the sentinel on %s is failing over", v.Node))
+	}
+	if v, ok := newer(c.Sentinels, c.Self.Addr); ok {
+		return hold("newer-epoch", fmt.Sprintf(
+			"most sentinels name this node, but the one on %s names %s under the newer epoch %d: waiting until they agree", v.Node, v.Names, v.Epoch))
 	}
 	if d, lost := lostData(c); lost {
 		return d
@@ -131,6 +139,25 @@ func lostData(c Case) (Decision, bool) {
 		}
 	}
 	return Decision{}, false
+}
+
+// newer finds a sentinel that names another master under a higher configuration
+// epoch than all that name this one. Among sentinels the higher epoch counts,
+// not the number: one that saw a failover right before a power loss is believed
+// by the others as soon as its hello reaches them.
+func newer(views []SentinelView, named fleet.Addr) (SentinelView, bool) {
+	var best SentinelView
+	var epoch uint64
+	for _, v := range views {
+		switch {
+		case !v.Answered || v.Names == (fleet.Addr{}):
+		case v.Names == named:
+			epoch = max(epoch, v.Epoch)
+		case v.Epoch > best.Epoch:
+			best = v
+		}
+	}
+	return best, best.Answered && best.Epoch > epoch
 }
 
 func switching(views []SentinelView) (SentinelView, bool) {

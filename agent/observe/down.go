@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -40,10 +41,10 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	if g.Seed != nil {
 		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
 	}
-	if g.Seed != nil && !s.Facts.Memory.Started {
-		return s // a first start while forming asks nobody
+	if g.Seed != nil && !s.Facts.Memory.Started && (g.Seed.Fresh || !s.Facts.Disk.Dataset.Present) {
+		return s // a first start while forming asks nobody, unless data is at stake
 	}
-	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started {
+	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
 		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
 	}
 	s.Facts.Sentinels = askSentinels(ctx, g, w.password.Reveal())
@@ -52,12 +53,13 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 }
 
 func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
-	if g.Kind != fleet.KindRedis {
-		return converge.Disk{}
-	}
 	dir := apply.Dir(o.DataDir, g.ID)
+	if g.Kind != fleet.KindRedis {
+		_, err := os.Stat(filepath.Join(dir, "sentinel.conf"))
+		return converge.Disk{NoRole: errors.Is(err, fs.ErrNotExist)}
+	}
 	files, err := rdb.Inspect(dir, rdb.DefaultNames())
-	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB()}
+	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB(), NoRole: true}
 	if o.knownEmpty(g.ID, files, emptyMark) {
 		d.Dataset = fleet.Dataset{}
 	}
@@ -66,7 +68,7 @@ func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "redis.conf")); err == nil {
 		if f, err := redisconf.Parse(b); err == nil {
-			d.Follows = follows(f)
+			d.Follows, d.NoRole = follows(f), false
 		}
 	}
 	return d

@@ -24,7 +24,9 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 		return
 	}
 	s.Info = &info
-	if info.Keys == 0 && !info.Loading && mark == o.aofMark(g.ID) {
+	// With AOF off, as after a full sync that failed, the files are not what the
+	// server holds, and their mark says nothing.
+	if info.Keys == 0 && info.AOF && !info.Loading && mark == o.aofMark(g.ID) {
 		s.EmptyMark = mark // nothing was written while it was asked
 	}
 	s.RewriteError, s.WriteRefused = w.rewriteError, w.writeRefused

@@ -256,9 +256,45 @@ func TestNoEmptyMaster(t *testing.T) {
 	}
 }
 
-// wipe stops the daemon and the server of a node, removes its data folder and
-// starts the daemon again.
+// TestLostFolder: an instance whose folder is lost while the agent still knows
+// that it ran comes back by itself: a replica finds its master, also where no
+// sentinel names it, and a sentinel learns the master from its peers.
+func TestLostFolder(t *testing.T) {
+	t.Parallel()
+	for id, topology := range map[fleet.InstanceID]fleet.Topology{
+		"redis-main-6379": fleet.Replication, "sentinel-main-26379": fleet.Sentinel,
+	} {
+		t.Run(string(id), func(t *testing.T) {
+			t.Parallel()
+			f := bring(t, 3, func(g *fleet.GroupSpec) {
+				if g.Topology = topology; topology == fleet.Replication {
+					g.Sentinel = fleet.SentinelSpec{}
+				}
+			})
+			node := index(t, f.WaitServing(servingIn).Master.Node)%3 + 1
+			before := pids(t, f, 3)
+			wipeInstance(t, f, node, id)
+			eventually(t, servingIn, "the instance runs again", func() bool {
+				st, err := f.Units(node).Status(t.Context(), id)
+				return err == nil && st.State == fleet.UnitActive
+			})
+			f.WaitServing(failoverIn)
+			if n := changed(before, pids(t, f, 3)); n != 1 {
+				t.Errorf("%d instances were started again, want the lost one alone", n)
+			}
+		})
+	}
+}
+
+// wipe is wipeInstance for the node's server.
 func wipe(t *testing.T, f *Fleet, i int) {
+	t.Helper()
+	wipeInstance(t, f, i, "redis-main-6379")
+}
+
+// wipeInstance stops the daemon and an instance of a node, removes the
+// instance's folder and starts the daemon again.
+func wipeInstance(t *testing.T, f *Fleet, i int, id fleet.InstanceID) {
 	t.Helper()
 	f.mu.Lock()
 	d := f.running[fmt.Sprintf("agent-%d", i)]
@@ -266,10 +302,10 @@ func wipe(t *testing.T, f *Fleet, i int) {
 	_ = d.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := f.Units(i).Kill(ctx, "redis-main-6379"); err != nil {
+	if err := f.Units(i).Kill(ctx, id); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(apply.Dir(f.AgentConfig(i).DataDir, "redis-main-6379")); err != nil {
+	if err := os.RemoveAll(apply.Dir(f.AgentConfig(i).DataDir, id)); err != nil {
 		t.Fatal(err)
 	}
 	f.StartAgent(i, nil)
