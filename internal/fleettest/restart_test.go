@@ -2,6 +2,7 @@ package fleettest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
 )
@@ -195,6 +197,30 @@ func TestEmptyGroupAfterAFullStop(t *testing.T) {
 	f.StartAgent(old, nil)
 	f.StartCoordinator(1, nil)
 	waitMaster(t, f, old)
+}
+
+// TestFilesOfAServerWithoutAOF: append-only files that a server with AOF off has
+// left behind hold what they held, however empty the server itself is.
+func TestFilesOfAServerWithoutAOF(t *testing.T) {
+	t.Parallel()
+	f := bring(t, 1, func(g *fleet.GroupSpec) { g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{} })
+	f.WaitServing(servingIn)
+	memory := func() (m converge.Memory) {
+		b, err := os.ReadFile(filepath.Join(f.AgentConfig(1).StateDir, "instances", "redis-main-6379.json"))
+		if err != nil || json.Unmarshal(b, &m) != nil {
+			return converge.Memory{HadData: true}
+		}
+		return m
+	}
+	eventually(t, servingIn, "the empty server's files are known to be empty", func() bool { return memory().EmptyMark != "" })
+	cli(t, f, 1, 6379, "SET kept yes")
+	eventually(t, servingIn, "the agent has seen the data", func() bool { return memory().HadData })
+	before := memory().EmptyMark
+	cli(t, f, 1, 6379, "CONFIG SET appendonly no", "FLUSHALL")
+	eventually(t, servingIn, "the agent has seen it empty", func() bool { return !memory().HadData })
+	if now := memory().EmptyMark; now != before {
+		t.Errorf("files with a key are marked as empty: %q, before the key %q", now, before)
+	}
 }
 
 // boots tells which run of each agent wrote its report.
