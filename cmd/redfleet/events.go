@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,8 @@ func newEvents() *cobra.Command {
 	return cmd
 }
 
-// eventPrinter prints each event once. Keys are ULIDs, so they sort by time.
+// eventPrinter prints each event once. Keys are ULIDs, so they sort by when they
+// were written.
 type eventPrinter struct {
 	w    io.Writer
 	out  output
@@ -76,8 +78,10 @@ type eventPrinter struct {
 	last string
 }
 
-// fresh are the events that were not seen before. One that cannot be read is
-// left out: the history is for people, and the rest of it still counts.
+// fresh are the events that were not seen before, by when they happened: keys
+// tell when they were written, and what happened first may be written last. One
+// that cannot be read is left out: the history is for people, and the rest of it
+// still counts.
 func (p *eventPrinter) fresh(entries []consul.Entry) []fleet.Event {
 	events := []fleet.Event{}
 	for _, e := range entries {
@@ -90,6 +94,7 @@ func (p *eventPrinter) fresh(entries []consul.Entry) []fleet.Event {
 			events = append(events, event)
 		}
 	}
+	slices.SortStableFunc(events, func(a, b fleet.Event) int { return a.At.Compare(b.At) })
 	return events
 }
 

@@ -50,6 +50,8 @@ func TestUsage(t *testing.T) {
 		"two groups":      {[]string{"verify", "a", "b"}, "usage:"},
 		"no fleet":        {[]string{"status"}, "REDFLEET_FLEET"},
 		"bad fleet":       {[]string{"status", "--fleet", "Shop/1"}, `"Shop/1" cannot be the name`},
+		"no nodes":        {[]string{"lab", "up", "--nodes", "0"}, "--nodes 0: write 1 or more"},
+		"unknown part":    {[]string{"lab", "kill", "n1", "--only", "xyzzy"}, "known are redis, sentinel, agent, coordinator"},
 		"part":            {[]string{"lab", "kill", "n1", "--only", "sentinal"}, `did you mean "sentinel"?`},
 	}
 	t.Setenv("REDFLEET_FLEET", "")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,7 @@ part of it. What belongs to other nodes is never touched.`,
 		ValidArgsFunction: flags.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if only != "" && !isPart(only) {
-				return usagef("unknown part %q%s; known are %s", only, didYouMean(only, lab.Parts()), lab.Parts())
+				return usagef("unknown part %q%s; known are %s", only, didYouMean(only, lab.Parts()), strings.Join(lab.Parts(), ", "))
 			}
 			return flags.with(cmd, func(l *lab.Lab) error {
 				ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)

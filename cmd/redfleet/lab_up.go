@@ -38,6 +38,9 @@ On a lab that runs it only looks; on one that was stopped it goes on with the sa
 			if err != nil {
 				return err
 			}
+			if err := refuseZero(cmd, asked.Topology); err != nil {
+				return err
+			}
 			asked.DownAfter = fleet.Duration(downAfter)
 			for _, path := range []*string{&asked.RedisServer, &asked.TokenFile} {
 				if *path == "" {
@@ -77,6 +80,22 @@ On a lab that runs it only looks; on one that was stopped it goes on with the sa
 	f.DurationVar(&timeout, "timeout", time.Minute, "give up waiting after this time; nothing is stopped then")
 	_ = cmd.RegisterFlagCompletionFunc("topology", cobra.FixedCompletions(fleet.Topologies(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// refuseZero: further down 0 stands for a flag that was left out, which nobody
+// means who writes it; but replication does have no sentinels.
+func refuseZero(cmd *cobra.Command, topology fleet.Topology) error {
+	for _, name := range []string{"nodes", "sentinels", "coordinators"} {
+		n, err := cmd.Flags().GetInt(name)
+		if err != nil {
+			return err
+		}
+		meant := name == "sentinels" && n == 0 && topology == fleet.Replication
+		if n < 1 && cmd.Flags().Changed(name) && !meant {
+			return usagef("--%s %d: write 1 or more, or leave it out for the default", name, n)
+		}
+	}
+	return nil
 }
 
 // labUpDocument is the JSON of `lab up`; docs/json.md describes it.
@@ -137,7 +156,7 @@ func hints(r lab.Result) []view.Hint {
 	}
 	return append(list,
 		view.Hint{Command: me + " status --watch", What: "in a second shell, while you"},
-		view.Hint{Command: me + " lab kill " + victim + inDir, What: "kill the master's node, and bring it back with lab start " + victim},
+		view.Hint{Command: me + " lab kill " + victim + inDir, What: "kill the master's node, and bring it back with lab start " + victim + inDir},
 		view.Hint{Command: me + " lab down" + inDir, What: "end it all"})
 }
 

@@ -156,6 +156,11 @@ func TestEvents(t *testing.T) {
 	if strings.Contains(out.stdout, "long ago") {
 		t.Errorf("--since shows what was before: %s", out.stdout)
 	}
+	// Written last, and earlier than what was written before it.
+	s.put(s.keys.Event("01C"), fleet.Event{At: now.Add(-time.Minute), Who: "agent n1", What: "the cause"})
+	if text := s.run("events").stdout; strings.Index(text, "the cause") > strings.Index(text, "just now") {
+		t.Errorf("not the oldest first:\n%s", text)
+	}
 }
 
 // lines gives what is written to it, line by line.

@@ -13,7 +13,8 @@ import (
 
 // Events writes one line for each event, oldest first: when, who, about what,
 // what happened and why. It has no header and fixed columns, so that lines
-// that come one by one still stand under each other.
+// that come one by one still stand under each other; in a narrow terminal what
+// happened stands below who.
 func Events(w io.Writer, events []fleet.Event, zone *time.Location, s Style) error {
 	for _, e := range events {
 		about := strings.Trim(e.Group+"@"+e.Node, "@")
@@ -22,15 +23,26 @@ func Events(w io.Writer, events []fleet.Event, zone *time.Location, s Style) err
 		if e.Why != "" {
 			said += ": " + e.Why
 		}
-		indent := len(stamp) + len(head)
-		if s.Width > 0 { // what is piped into a program stays one line
-			said = strings.ReplaceAll(text.WrapSoft(said, s.room(indent)), "\n", "\n"+strings.Repeat(" ", indent))
-		}
-		if _, err := fmt.Fprintln(w, s.dim(e.At.In(zone).Format(stamp))+head+said); err != nil {
+		if _, err := fmt.Fprintln(w, s.dim(e.At.In(zone).Format(stamp))+beside(head, said, s)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// beside puts what is said next to the head, or below it where too little room
+// is left. What is piped into a program stays one line.
+func beside(head, said string, s Style) string {
+	const least, below = 40, 4
+	if s.Width <= 0 {
+		return head + said
+	}
+	indent, begin := len(stamp)+len(head), head
+	if s.Width-indent < least {
+		indent, begin = below, strings.TrimRight(head, " ")+"\n"+strings.Repeat(" ", below)
+	}
+	wrapped := text.WrapSoft(said, s.room(indent))
+	return begin + strings.ReplaceAll(wrapped, "\n", "\n"+strings.Repeat(" ", indent))
 }
 
 // stamp is how an event's time is written.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/redfleet/redfleet/internal/change"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -148,6 +149,28 @@ func TestHints(t *testing.T) {
 	got := "\n" + Hints([]Hint{{"a", "first"}, {"longer", "second"}}, Style{})
 	if diff := cmp.Diff("\ntry next\n  a        # first\n  longer   # second", got); diff != "" {
 		t.Error(diff)
+	}
+	narrow := "\n" + Hints([]Hint{{"a", "first"}, {"longer", "second"}}, Style{Width: 18})
+	if diff := cmp.Diff("\ntry next\n  # first\n  a\n  # second\n  longer", narrow); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// No line is longer than the terminal is wide: it would be torn.
+func TestEventsFitTheTerminal(t *testing.T) {
+	e := fleet.Event{Who: "agent n1", Group: "main", Node: "n1", What: "state is starting, was electing",
+		Why: strings.Repeat("waiting for redis-main-6379 on n1, ", 5)}
+	for _, width := range []int{60, 80, 100, 200} {
+		for _, color := range []bool{false, true} {
+			got := render(t, func(b *strings.Builder) error {
+				return Events(b, []fleet.Event{e}, time.UTC, Style{Width: width, Color: color})
+			})
+			for line := range strings.Lines(got) {
+				if n := text.StringWidthWithoutEscSequences(strings.TrimRight(line, "\n")); n > width {
+					t.Errorf("%d columns in a terminal of %d: %q", n, width, line)
+				}
+			}
+		}
 	}
 }
 
