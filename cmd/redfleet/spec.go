@@ -26,7 +26,8 @@ func newSpecCheck() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Say what is wrong with a spec, without Consul and without touching anything",
 		Long: `Checks a spec as far as that can be done on this machine: keys, types, names, ports, sentinels and quorum,
-password files, and, where the engine is installed, every directive and value by asking the engine itself.
+password files, and, once these are right and where the engine is installed, every directive and value by
+asking the engine itself.
 What could not be checked is said.
 
 Exit codes: 0 the spec can be used (there may be warnings) · 1 it cannot.`,
