@@ -51,14 +51,22 @@ type term struct {
 	written uint64
 	// wroteAt is when written moved last.
 	wroteAt time.Time
+	// control is the index of the control record that the pass goes by.
+	control uint64
+	// doubt: a write failed, and may have happened all the same.
+	doubt bool
+	// due are events that Consul has not taken yet.
+	due []consul.Op
 	// seen are the last verdicts, so that an event tells each change once.
 	seen   map[string]fleet.Assessment
 	halted string
+	// refused says, by group, why it is not formed, so that it is told once.
+	refused map[string]string
 }
 
 // lead plans and writes until ctx ends, which it does before the lease can.
 func (d *daemon) lead(ctx context.Context, held *consul.Held) error {
-	t := &term{daemon: d, held: held, seen: map[string]fleet.Assessment{}}
+	t := &term{daemon: d, held: held, seen: map[string]fleet.Assessment{}, refused: map[string]string{}}
 	updates := make(chan []consul.Entry, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -105,7 +113,7 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 			return err
 		case err != nil:
 			t.log.WithError(err).Warn("a write to Consul failed; it is tried again")
-			wait = retryGap
+			t.doubt, wait = true, retryGap
 		case newest(entries) < t.written:
 			wait = catchUp
 		case settled:
@@ -131,16 +139,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 // pass looks at the records once and writes what is due. It tells whether every
 // group has come to rest.
 func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, err error) {
-	if newest(entries) < t.written {
-		if t.now().Sub(t.wroteAt) < catchUp {
-			return false, nil // the watch has not caught up with our own write
-		}
+	behind := newest(entries) < t.written
+	switch {
+	case behind && !t.doubt && t.now().Sub(t.wroteAt) < catchUp:
+		return false, nil // the watch has not caught up with our own write
+	case behind || t.doubt:
 		if entries, err = t.readAnew(ctx); err != nil {
 			return false, err
 		}
 	}
+	t.control = indexOf(entries, t.keys.Control())
 	w := records.WorldOf(t.fleet, entries, t.now())
-	p := plan.Next(w, t.mint)
+	formable, refused := t.formable(w)
+	p := plan.Next(formable, t.mint)
 	t.tellHalt(p.Halt)
 	if err := t.write(ctx, w, p); err != nil {
 		return false, err
@@ -148,7 +159,7 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	if err := t.makeKeys(ctx, entries, w, p); err != nil {
 		return false, err
 	}
-	if err := t.record(ctx, append(t.verdicts(w), p.Events...)); err != nil {
+	if err := t.record(ctx, append(t.verdicts(w), refused...)); err != nil {
 		t.log.WithError(err).Warn("events were not recorded")
 	}
 	if err := t.prune(ctx, entries); err != nil {
@@ -157,16 +168,29 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	return p.Empty() && allServing(w), nil
 }
 
-// readAnew asks Consul itself, where the watch should long have shown our own
-// write: after a restore from a snapshot the indexes begin below it (hazard K4),
-// and it would be waited for in vain.
+// readAnew asks Consul itself: after a write that failed, since it may have
+// happened, and where the watch should long have shown our own write: after a
+// restore from a snapshot the indexes begin below it (hazard K4), and it would be
+// waited for in vain. What a watch shows later counts from there on.
 func (t *term) readAnew(ctx context.Context) ([]consul.Entry, error) {
 	entries, err := t.client.List(ctx, t.keys.Prefix())
-	if err == nil && newest(entries) < t.written {
-		t.log.Warn("Consul no longer holds this coordinator's last write: it was restored from an older snapshot")
-		t.written = 0
+	if err != nil {
+		return nil, err
 	}
-	return entries, err
+	if newest(entries) < t.written {
+		t.log.Warn("Consul no longer holds this coordinator's last write: it was restored from an older snapshot")
+	}
+	t.doubt, t.written, t.wroteAt = false, newest(entries), t.now()
+	return entries, nil
+}
+
+func indexOf(entries []consul.Entry, key string) uint64 {
+	for _, e := range entries {
+		if e.Key == key {
+			return e.Index
+		}
+	}
+	return 0
 }
 
 func newest(entries []consul.Entry) uint64 {

@@ -3,24 +3,19 @@ package coordinator
 import (
 	"context"
 	"fmt"
-	"strings"
-
-	"github.com/oklog/ulid/v2"
+	"slices"
 
 	"github.com/redfleet/redfleet/coordinator/plan"
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/secret"
 )
 
-const (
-	// goalsPerTxn keeps a transaction below Consul's 128 operations (K3), with
-	// room for the check of the lease, the groups and the commit record.
-	goalsPerTxn = 64
-	// keepEvents bounds the history.
-	keepEvents = 300
-)
+// opsPerTxn keeps a transaction below Consul's 128 operations, with room for
+// its checks (hazard K3). Large records make smaller ones of it.
+const opsPerTxn = 64
 
 // write carries a plan out: decisions first, then goals in batches, and last
 // the commit record, with which the goals count. Cut anywhere, the next leader
@@ -29,24 +24,16 @@ func (t *term) write(ctx context.Context, w fleet.World, p plan.Plan) error {
 	if p.Empty() {
 		return nil
 	}
-	if len(p.Create) > 0 || p.FleetID != "" {
-		if err := t.writeDecision(ctx, w, p); err != nil {
-			return err
-		}
+	if err := t.writeDecisions(ctx, w, p); err != nil {
+		return err
 	}
-	goals := p.Goals
-	for len(goals) > goalsPerTxn {
-		if err := t.writeGoals(ctx, goals[:goalsPerTxn]); err != nil {
-			return err
-		}
-		goals = goals[goalsPerTxn:]
-	}
-	return t.commit(ctx, w, p, goals)
+	return t.writeGoals(ctx, w, p)
 }
 
-// writeDecision records elections: each group create-only, with its secret, so
-// that there is never one without the other (promise one-election, hazard K7).
-func (t *term) writeDecision(ctx context.Context, w fleet.World, p plan.Plan) error {
+// writeDecisions records elections: each group create-only, with its secret and
+// its event, so that there is never one without the other (promise one-election,
+// hazard K7). Each is a transaction of its own, so that any number fits.
+func (t *term) writeDecisions(ctx context.Context, w fleet.World, p plan.Plan) error {
 	var ops []consul.Op
 	if p.FleetID != "" {
 		b, err := records.Encode(fleet.Control{Format: fleet.Format, FleetID: p.FleetID})
@@ -56,17 +43,34 @@ func (t *term) writeDecision(ctx context.Context, w fleet.World, p plan.Plan) er
 		ops = append(ops, consul.Create(t.keys.Control(), b))
 	}
 	for _, g := range p.Create {
-		b, err := records.Encode(g)
+		events := slices.DeleteFunc(slices.Clone(p.Events), func(e fleet.Event) bool { return e.Group != g.Name })
+		decision, err := t.decisionOps(w, g, events)
 		if err != nil {
 			return err
 		}
-		sealed, err := t.newSecret(w, g)
-		if err != nil {
+		if err := t.do(ctx, LabelDecision, append(ops, decision...)); err != nil {
 			return err
 		}
-		ops = append(ops, consul.Create(t.keys.Group(g.Name), b), consul.Create(t.keys.Secret(g.Name), sealed))
+		t.tell(events)
+		ops = nil
 	}
-	return t.effects.Do(ctx, LabelDecision, func(ctx context.Context) error { return t.txn(ctx, ops) })
+	if len(ops) == 0 {
+		return nil
+	}
+	return t.do(ctx, LabelDecision, ops)
+}
+
+func (t *term) decisionOps(w fleet.World, g fleet.Group, events []fleet.Event) ([]consul.Op, error) {
+	b, err := records.Encode(g)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := t.newSecret(w, g)
+	if err != nil {
+		return nil, err
+	}
+	told, err := t.eventOps(events)
+	return append(told, consul.Create(t.keys.Group(g.Name), b), consul.Create(t.keys.Secret(g.Name), sealed)), err
 }
 
 // newSecret gives the sealed password of a new group: the operator's, or a
@@ -92,39 +96,16 @@ func (t *term) newSecret(w fleet.World, g fleet.Group) ([]byte, error) {
 	return records.Encode(rec)
 }
 
-func (t *term) writeGoals(ctx context.Context, goals []fleet.Goal) error {
-	ops, err := t.goalOps(goals)
+// writeGoals writes the goals, the groups' new phases, and with the last batch
+// the commit record. Each batch checks that nobody committed since the records
+// were read: a write whose answer was lost may have happened, and may yet happen,
+// and one epoch must never stand for two plans.
+func (t *term) writeGoals(ctx context.Context, w fleet.World, p plan.Plan) error {
+	ops, err := t.goalOps(p)
 	if err != nil {
 		return err
 	}
-	return t.effects.Do(ctx, LabelGoals, func(ctx context.Context) error { return t.txn(ctx, ops) })
-}
-
-func (t *term) goalOps(goals []fleet.Goal) ([]consul.Op, error) {
-	var ops []consul.Op
-	for _, g := range goals {
-		b, err := records.Encode(g)
-		if err != nil {
-			return nil, err
-		}
-		ops = append(ops, consul.Set(t.keys.Goal(g.Node), b))
-	}
-	return ops, nil
-}
-
-// commit writes the last goals, the groups' new phases and the commit record.
-func (t *term) commit(ctx context.Context, w fleet.World, p plan.Plan, goals []fleet.Goal) error {
-	ops, err := t.goalOps(goals)
-	if err != nil {
-		return err
-	}
-	for _, g := range p.Update {
-		b, err := records.Encode(g)
-		if err != nil {
-			return err
-		}
-		ops = append(ops, consul.Set(t.keys.Group(g.Name), b))
-	}
+	last := consul.CheckIndex(t.keys.Control(), t.control)
 	if len(p.Goals) > 0 {
 		control := fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Committed: p.Epoch}
 		if w.Control != nil {
@@ -134,47 +115,62 @@ func (t *term) commit(ctx context.Context, w fleet.World, p plan.Plan, goals []f
 		if err != nil {
 			return err
 		}
-		ops = append(ops, consul.Set(t.keys.Control(), b))
+		last = consul.CAS(t.keys.Control(), b, t.control)
 	}
-	return t.effects.Do(ctx, LabelCommit, func(ctx context.Context) error { return t.txn(ctx, ops) })
-}
-
-// record writes events.
-func (t *term) record(ctx context.Context, events []fleet.Event) error {
-	if len(events) == 0 {
-		return nil
+	batches, err := t.batches(ops)
+	if err != nil {
+		return err
 	}
-	var ops []consul.Op
-	for _, e := range events {
-		t.log.WithField("group", e.Group).Infof("%s: %s", e.What, e.Why)
-		e.Who = t.name
-		b, err := records.Encode(e)
-		if err != nil {
+	for i, batch := range batches {
+		if i == len(batches)-1 {
+			return t.do(ctx, LabelCommit, append(batch, last))
+		}
+		batch = append(batch, consul.CheckIndex(t.keys.Control(), t.control))
+		if err := t.do(ctx, LabelGoals, batch); err != nil {
 			return err
 		}
-		ops = append(ops, consul.Create(t.keys.Event(ulid.Make().String()), b))
 	}
-	return t.effects.Do(ctx, LabelEvents, func(ctx context.Context) error { return t.txn(ctx, ops) })
+	return nil
 }
 
-// prune drops the oldest events above the bound, whoever wrote them. It goes by
-// what is there, so that a prune that was cut is made up for.
-func (t *term) prune(ctx context.Context, entries []consul.Entry) error {
-	var keys []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Key, t.keys.Events()) {
-			keys = append(keys, e.Key)
+func (t *term) goalOps(p plan.Plan) ([]consul.Op, error) {
+	var ops []consul.Op
+	for _, g := range p.Goals {
+		b, err := records.Encode(g)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, consul.Set(t.keys.Goal(g.Node), b))
+	}
+	for _, g := range p.Update {
+		b, err := records.Encode(g)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, consul.Set(t.keys.Group(g.Name), b))
+	}
+	return ops, nil
+}
+
+// batches cuts steps so that each batch fits a transaction, by number and by
+// size (hazard K3).
+func (t *term) batches(ops []consul.Op) ([][]consul.Op, error) {
+	guard, err := t.held.Guard()
+	if err != nil {
+		return nil, err
+	}
+	var out [][]consul.Op
+	for chunk := range slices.Chunk(ops, opsPerTxn) {
+		for _, batch := range consul.Split(guard, chunk) {
+			out = append(out, batch[1:]) // the guard is put there by the write itself
 		}
 	}
-	if len(keys) <= keepEvents {
-		return nil
-	}
-	old := keys[:min(len(keys)-keepEvents, goalsPerTxn)]
-	var ops []consul.Op
-	for _, k := range old {
-		ops = append(ops, consul.Delete(k))
-	}
-	return t.effects.Do(ctx, LabelPrune, func(ctx context.Context) error { return t.txn(ctx, ops) })
+	return out, nil
+}
+
+// do writes ops under a label.
+func (t *term) do(ctx context.Context, l effect.Label, ops []consul.Op) error {
+	return t.effects.Do(ctx, l, func(ctx context.Context) error { return t.txn(ctx, ops) })
 }
 
 // txn writes ops with the check of the lease in the same transaction. The
@@ -187,6 +183,9 @@ func (t *term) txn(ctx context.Context, ops []consul.Op) error {
 	for _, e := range results {
 		if e.Index > t.written {
 			t.written, t.wroteAt = e.Index, t.now()
+		}
+		if e.Key == t.keys.Control() {
+			t.control = e.Index
 		}
 	}
 	return nil
@@ -204,12 +203,12 @@ func (t *term) makeKeys(ctx context.Context, entries []consul.Entry, w fleet.Wor
 	}
 	var ops []consul.Op
 	for node := range w.Reports {
-		if key := t.keys.Goal(node); !there[key] && len(ops) < goalsPerTxn {
+		if key := t.keys.Goal(node); !there[key] && len(ops) < opsPerTxn {
 			ops = append(ops, consul.Create(key, nil))
 		}
 	}
-	if len(ops) == 0 || w.Control == nil {
+	if len(ops) == 0 || w.Control == nil || p.Halt != "" {
 		return nil
 	}
-	return t.effects.Do(ctx, LabelKeys, func(ctx context.Context) error { return t.txn(ctx, ops) })
+	return t.do(ctx, LabelKeys, ops)
 }

@@ -41,11 +41,11 @@ type Mint func() string
 // Next gives the next plan for the whole fleet.
 func Next(w fleet.World, mint Mint) Plan {
 	var p Plan
-	if w.Spec == nil {
-		return p
-	}
 	if reason := strange(w); reason != "" {
 		return Plan{Halt: reason}
+	}
+	if w.Spec == nil {
+		return p
 	}
 	fleetID := mintFleet(w, mint, &p)
 	spec := w.Spec.Spec.WithDefaults()
@@ -66,7 +66,7 @@ func Next(w fleet.World, mint Mint) Plan {
 // fleet which this Consul does not know (hazards K5, K8).
 func strange(w fleet.World) string {
 	for _, key := range nodes(w.Problems) {
-		if !strings.Contains(key, "/goal/") { // goals are the plan's own to write anew
+		if !isGoal(key) { // goals are the plan's own to write anew
 			return w.Problems[key]
 		}
 	}
@@ -81,6 +81,13 @@ func strange(w fleet.World) string {
 		}
 	}
 	return ""
+}
+
+// isGoal looks at the folder of a key, redfleet/<fleet>/goal/<node>: a fleet can
+// be called goal too.
+func isGoal(key string) bool {
+	parts := strings.Split(key, "/")
+	return len(parts) > 1 && parts[len(parts)-2] == "goal" && len(parts) > 3
 }
 
 func mintFleet(w fleet.World, mint Mint, p *Plan) string {

@@ -129,6 +129,14 @@ func TestHalts(t *testing.T) {
 			delete(w.Groups, "main")
 			w.Problems = map[string]string{"redfleet/shop/group/main": "redfleet/shop/group/main: garbage"}
 		}, "garbage"},
+		"an unreadable control record of a fleet called goal": {func(w *fleet.World) {
+			w.Control = nil
+			w.Problems = map[string]string{"redfleet/goal/control": "redfleet/goal/control: garbage"}
+		}, "garbage"},
+		"an unreadable spec": {func(w *fleet.World) {
+			w.Spec = nil
+			w.Problems = map[string]string{"redfleet/shop/spec": "redfleet/shop/spec: garbage"}
+		}, "garbage"},
 		"an unreadable control record": {func(w *fleet.World) {
 			w.Control = nil
 			w.Problems = map[string]string{"redfleet/shop/control": "redfleet/shop/control: garbage"}
