@@ -21,7 +21,10 @@ type offer struct {
 func (a *agent) watches(ctx context.Context) error {
 	done := make(chan error, 2)
 	go func() {
-		done <- a.client.WatchKey(ctx, a.keys.Goal(a.cfg.Node), func(e consul.Entry, _ bool) {
+		done <- a.client.WatchKey(ctx, a.keys.Goal(a.cfg.Node), func(e consul.Entry, found bool) {
+			if !found {
+				a.pub.Recheck() // Consul may have lost its state, the session with it (K5)
+			}
 			a.offers.set(func(o *offer) { o.goal = e })
 		})
 	}()

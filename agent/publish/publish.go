@@ -71,6 +71,8 @@ type Options struct {
 type Publisher struct {
 	Options
 	wake chan struct{}
+	// recheck asks for a look whether the session is still there.
+	recheck chan struct{}
 
 	mu       sync.Mutex
 	report   *fleet.Report
@@ -87,7 +89,7 @@ type Publisher struct {
 
 // New gives a Publisher; nothing is written before Run.
 func New(o Options) *Publisher {
-	return &Publisher{Options: o, wake: make(chan struct{}, 1), session: o.Session}
+	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1), session: o.Session}
 }
 
 // Publish hands over the newest report and services; older ones that were not
@@ -102,6 +104,15 @@ func (p *Publisher) Publish(r fleet.Report, services []Service) {
 	}
 	select {
 	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Recheck has the session renewed now instead of at its time, because something
+// hints that Consul lost it; where it did, everything is written anew.
+func (p *Publisher) Recheck() {
+	select {
+	case p.recheck <- struct{}{}:
 	default:
 	}
 }
@@ -132,6 +143,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-renew.C:
+			p.renew(ctx)
+		case <-p.recheck:
 			p.renew(ctx)
 		case <-p.wake:
 			due = !outage // a new look at the node is no reason to ask Consul sooner
@@ -193,8 +206,9 @@ func (p *Publisher) renew(ctx context.Context) {
 	}
 }
 
-// forgetSession makes the next write start over with a new session.
-func (p *Publisher) forgetSession() { p.session, p.index, p.written = "", 0, nil }
+// forgetSession makes the next write start over: with a new session, and with a
+// look at the services, which may be lost too.
+func (p *Publisher) forgetSession() { p.session, p.index, p.written, p.registered = "", 0, nil, nil }
 
 func (p *Publisher) write(ctx context.Context) error {
 	p.mu.Lock()
