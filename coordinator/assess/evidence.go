@@ -86,7 +86,7 @@ func (v *view) againstIt(m *member) string {
 // link between master and replica.
 func (v *view) voteOf(node string, m *member) vote {
 	observers := filter(v.on(node), func(o *member) bool {
-		return o.up && o.rec.Alive && (!m.rec.Alive || o.at.After(m.at))
+		return o.up && o.rec.Alive && (!m.rec.Alive || o.after(m))
 	})
 	byLink := seesNone
 	for _, o := range observers {

@@ -243,3 +243,54 @@ func TestPromotionOfALivingGroupIsHealthy(t *testing.T) {
 		t.Errorf("%s: %s %v", a.State, a.Reason, failed(a))
 	}
 }
+
+// TestClocksDoNotOrderReports: what came later is told by Consul's index, however
+// far the nodes' clocks are apart.
+func TestClocksDoNotOrderReports(t *testing.T) {
+	t.Parallel()
+	for name, skew := range map[string]time.Duration{"the dead node's clock is ahead": 0, "the peers' clocks are behind": 3 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := at.Healthy(fleet.Sentinel, 3)
+			at.Kill(w, "n1")
+			index := uint64(100)
+			for _, node := range []string{"n1", "n2", "n3"} {
+				index++
+				at.Edit(w, node, func(r *fleet.ReportRecord) { r.Index = index })
+				reported(w, node, 5*time.Second+skew)
+			}
+			reported(w, "n1", 0)
+			if a := assess.Group(w, at.Group); a.Master != nil || a.State != fleet.GroupDown {
+				t.Errorf("before the failover: %s with master %v: %s", a.State, a.Master, a.Reason)
+			}
+			at.Promote(w, "n2", "n1")
+			for _, node := range []string{"n2", "n3"} {
+				reported(w, node, 4*time.Second+skew)
+				at.Seen(at.SentinelOn(w, node).Sentinel.Replicas, at.Server("n1")).Flags = "slave"
+				at.Seen(at.SentinelOn(w, node).Sentinel.Peers, at.SentinelAddr("n1")).Flags = "sentinel"
+			}
+			a := assess.Group(w, at.Group)
+			if a.Master == nil || a.Master.Node != "n2" || strings.Contains(a.Reason, "each say they are master") {
+				t.Errorf("after it: %s with master %v: %s", a.State, a.Master, a.Reason)
+			}
+		})
+	}
+}
+
+// TestEverythingDied: no peer is left to tell, and the sessions still hold; the
+// checks in Consul do tell.
+func TestEverythingDied(t *testing.T) {
+	t.Parallel()
+	w := at.Healthy(fleet.Sentinel, 3)
+	for i := range w.Services {
+		w.Services[i].Passing = false
+	}
+	a := assess.Group(w, at.Group)
+	if a.State != fleet.GroupDegraded || !strings.Contains(a.Reason, "none of the group's checks in Consul passes") {
+		t.Errorf("%s: %s", a.State, a.Reason)
+	}
+	agentGone(w, "n1", "n2", "n3")
+	if a = assess.Group(w, at.Group); a.State != fleet.GroupDown || !strings.Contains(a.Reason, "no agent of the group reports") {
+		t.Errorf("when the sessions have ended: %s: %s", a.State, a.Reason)
+	}
+}

@@ -34,14 +34,15 @@ func (v *view) findMaster() {
 }
 
 // superseded: next reported later than old, and so did most sentinels on other
-// nodes than old's, which name next.
+// nodes than old's, which name next. The report of an agent that is gone is older
+// than any other: the end of its session gives it an index of its own.
 func (v *view) superseded(old, next *member) bool {
-	if !next.at.After(old.at) {
+	later := func(m *member) bool { return !old.rec.Alive || m.after(old) }
+	if !later(next) {
 		return false
 	}
 	elsewhere := filter(live(v.sentinels), func(s *member) bool { return s.node != old.node })
-	later := filter(elsewhere, func(s *member) bool { return s.at.After(old.at) })
-	return 2*countNaming(later, next.addr) > len(elsewhere)
+	return 2*countNaming(filter(elsewhere, later), next.addr) > len(elsewhere)
 }
 
 func (v *view) namedByMost(m *member, sentinels []*member) bool {

@@ -103,6 +103,10 @@ func (v *view) formed(checks []fleet.Check) (fleet.GroupState, string) {
 	if missing := failing(checks, aside); len(missing) > 0 {
 		return fleet.GroupDegraded, v.master.node + " serves, but " + summary(missing)
 	}
+	if v.nonePasses() {
+		return fleet.GroupDegraded, fmt.Sprintf("%s was the master by its last report, %s, but none of the group's checks in Consul "+
+			"passes: its agents or its machines are down.", v.master.node, ago(v.w.Now.Sub(v.master.at)))
+	}
 	reason := fmt.Sprintf("%s serves with %s", v.master.node, count(len(v.servers)-1, "replica"))
 	if v.g.Topology == fleet.Sentinel {
 		reason += fmt.Sprintf(" and %d of %s", v.quorum().Reachable, count(len(v.sentinels), "sentinel"))
@@ -113,6 +117,15 @@ func (v *view) formed(checks []fleet.Check) (fleet.GroupState, string) {
 		reason += "; " + drift[0].Seen + " from its settings"
 	}
 	return fleet.GroupServing, reason + "."
+}
+
+// nonePasses: the catalog knows the group and every check fails. Where all agents
+// died together nobody reports the others down, and their sessions last for
+// minutes; Consul's own checks tell within seconds.
+func (v *view) nonePasses() bool {
+	own := func(e fleet.ServiceEntry) bool { return e.Service == v.g.Service }
+	return slices.ContainsFunc(v.w.Services, own) &&
+		!slices.ContainsFunc(v.w.Services, func(e fleet.ServiceEntry) bool { return own(e) && e.Passing })
 }
 
 // failing are the checks that do not hold, without those that do not count.

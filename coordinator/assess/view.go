@@ -72,6 +72,15 @@ func (v *view) member(node string, kind fleet.Kind, port int) *member {
 	return m
 }
 
+// after: m's report was written later than o's. Consul's order says so; the
+// nodes' clocks only where the records do not come from Consul.
+func (m *member) after(o *member) bool {
+	if m.rec.Index > 0 && o.rec.Index > 0 {
+		return m.rec.Index > o.rec.Index
+	}
+	return m.at.After(o.at)
+}
+
 // earlier keeps a clock that runs ahead from making a report newer than now.
 func earlier(at, now time.Time) time.Time {
 	if at.After(now) {

@@ -95,6 +95,9 @@ type ReportRecord struct {
 	Report Report
 	// Alive: the agent's session still holds the record.
 	Alive bool
+	// Index is Consul's index of the record, which orders reports whatever the
+	// nodes' clocks say; 0 when it was not read from Consul.
+	Index uint64
 	// Problem is set when the record could not be read; Report is then empty.
 	Problem string
 }

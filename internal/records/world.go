@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,26 @@ func WorldOf(name string, entries []consul.Entry, now time.Time) fleet.World {
 			addReport(&w, e)
 		}
 	}
+	lostGroups(&w, keys, entries)
 	return w
+}
+
+// lostGroups finds groups of the spec that have a secret and no record. Both are
+// made in one transaction, so the record was removed: it must not count as never
+// made (promise one-election).
+func lostGroups(w *fleet.World, keys fleet.Keys, entries []consul.Entry) {
+	if w.Spec == nil {
+		return
+	}
+	for _, g := range w.Spec.Spec.Groups {
+		key, sealed := keys.Group(g.Name), keys.Secret(g.Name)
+		_, there := w.Groups[g.Name]
+		left := slices.ContainsFunc(entries, func(e consul.Entry) bool { return e.Key == sealed && len(e.Value) > 0 })
+		if left && !there && w.Problems[key] == "" {
+			w.Problems[key] = fmt.Sprintf("%s is missing, and %s, which was made with it, is there: restore Consul's data, "+
+				"or delete that key too to have the group formed anew", key, sealed)
+		}
+	}
 }
 
 // decode reads one record; what cannot be read becomes a Problem, and what was
@@ -119,8 +139,8 @@ func addReport(w *fleet.World, e consul.Entry) {
 	case errors.Is(err, ErrEmpty):
 		// Created for the watch and never written: the node is not in yet.
 	case err != nil:
-		w.Reports[node] = fleet.ReportRecord{Alive: e.Session != "", Problem: err.Error()}
+		w.Reports[node] = fleet.ReportRecord{Alive: e.Session != "", Index: e.Index, Problem: err.Error()}
 	default:
-		w.Reports[node] = fleet.ReportRecord{Report: rep, Alive: e.Session != ""}
+		w.Reports[node] = fleet.ReportRecord{Report: rep, Alive: e.Session != "", Index: e.Index}
 	}
 }

@@ -113,3 +113,16 @@ func TestLoadWorldOfNothing(t *testing.T) {
 		t.Errorf("an empty Consul gave %+v, %v", w, err)
 	}
 }
+
+// TestASecretWithoutItsGroup: both are made at once, so the group was there.
+func TestASecretWithoutItsGroup(t *testing.T) {
+	spec := entry("spec", `{"format":1,"spec":{"fleet":{"name":"shop"},"groups":[{"name":"main","nodes":["n1"]}]}}`, "")
+	w := WorldOf("shop", []consul.Entry{entry("secret/main", `{"format":1}`, ""), entry("secret/of-no-group", `{"format":1}`, ""), spec}, now)
+	const key = "redfleet/shop/group/main"
+	if p := w.Problems[key]; len(w.Problems) != 1 || !strings.Contains(p, key+" is missing, and redfleet/shop/secret/main") {
+		t.Errorf("problems: %v", w.Problems)
+	}
+	if w = WorldOf("shop", []consul.Entry{entry("secret/main", ``, ""), spec}, now); len(w.Problems) != 0 {
+		t.Errorf("of a secret that was never written: %v", w.Problems)
+	}
+}
