@@ -128,6 +128,7 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 	}
 	m := s.Facts.Memory
 	m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
+	m.Served = m.Served || g.Seed == nil
 	if s.EmptyMark != "" {
 		m.EmptyMark = s.EmptyMark
 	}

@@ -55,6 +55,9 @@ type Memory struct {
 	// EmptyMark is the mark of its append-only files when it was last seen
 	// without a key: files with that mark hold none.
 	EmptyMark string `json:"empty_mark,omitempty"`
+	// Served: it ran under a goal without a seed, so its group served. A seed
+	// that comes later, from a Consul that was rolled back, gives it no role.
+	Served bool `json:"served,omitempty"`
 	// RaisePriority: it was started at replica-priority 0 and is to be raised
 	// once it has caught up (hazard S19).
 	RaisePriority bool `json:"raise_priority,omitempty"`

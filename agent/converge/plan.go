@@ -69,8 +69,19 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) (steps []Step, re
 	case fleet.StepInstall:
 		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, row.Reason
 	default:
-		return starting(g, in, f, row)
+		return starting(withoutOldSeed(g, in), in, f, row)
 	}
+}
+
+// withoutOldSeed takes the seed from the goal of an instance whose group served
+// before: from then on the sentinels alone decide (promise sentinel-owns-master).
+func withoutOldSeed(g *fleet.InstanceGoal, in Instance) *fleet.InstanceGoal {
+	if g.Seed == nil || !in.Memory.Served {
+		return g
+	}
+	later := *g
+	later.Seed = nil
+	return &later
 }
 
 // refuse names what forbids any step on this instance.
