@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 
@@ -32,7 +33,7 @@ The fleet is "lab" and its group "main"; everything is in one folder.`,
 type labFlags struct{ dir string }
 
 func (l *labFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.dir, "dir", ".lab", "the lab's `FOLDER`")
+	cmd.Flags().StringVar(&l.dir, "dir", "", "the lab's `FOLDER` ($REDFLEET_LAB_DIR, else .lab)")
 	_ = cmd.MarkFlagDirname("dir") // fails only for a flag that is not there
 }
 
@@ -47,7 +48,7 @@ func (l *labFlags) options(cmd *cobra.Command) (lab.Options, error) {
 	log.SetLevel(logrus.WarnLevel)
 	s := style(cmd.ErrOrStderr())
 	return lab.Options{
-		Dir: l.dir, Program: program, Log: log, Assess: assess.Fleet,
+		Dir: cmp.Or(l.dir, os.Getenv("REDFLEET_LAB_DIR"), ".lab"), Program: program, Log: log, Assess: assess.Fleet,
 		Progress: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), view.Progress(text, s)) },
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -107,6 +108,7 @@ func (l *Lab) env() string {
 		fmt.Fprintf(&b, "export CONSUL_HTTP_TOKEN_FILE=%s\n", quote(l.Plan.TokenFile))
 	}
 	fmt.Fprintf(&b, "export REDFLEET_KEY_FILE=%s\n", quote(l.KeyFile()))
+	fmt.Fprintf(&b, "export REDFLEET_LAB_DIR=%s\n", quote(filepath.Dir(l.EnvFile())))
 	return b.String()
 }
 

@@ -88,11 +88,11 @@ func TestFilesAreThePrivateOnesOfTheirOwner(t *testing.T) {
 // A folder with a blank and a quote in its name must survive the shell.
 func TestEnvIsForTheShell(t *testing.T) {
 	l := newTestLab(t, Plan{})
-	out, err := exec.Command("/bin/sh", "-c", `. "$1" && printf '%s\n' "$REDFLEET_FLEET" "$CONSUL_HTTP_ADDR" "$REDFLEET_KEY_FILE"`, "sh", l.EnvFile()).Output()
+	out, err := exec.Command("/bin/sh", "-c", `. "$1" && printf '%s\n' "$REDFLEET_FLEET" "$CONSUL_HTTP_ADDR" "$REDFLEET_KEY_FILE" "$REDFLEET_LAB_DIR"`, "sh", l.EnvFile()).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Join([]string{"lab", "127.0.0.10:8500", l.KeyFile(), ""}, "\n")
+	want := strings.Join([]string{"lab", "127.0.0.10:8500", l.KeyFile(), filepath.Dir(l.EnvFile()), ""}, "\n")
 	if diff := cmp.Diff(want, string(out)); diff != "" {
 		t.Error(diff)
 	}
