@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -54,7 +56,7 @@ func members(name string) ([]int, error) {
 				return err
 			}
 			text, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-			if err != nil && !errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "no such device") {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 				return err
 			}
 			for _, field := range strings.Fields(string(text)) {
@@ -130,6 +132,39 @@ func setFrozen(ctx context.Context, name string, frozen bool) error {
 			return fmt.Errorf("waiting for %q in %s: %w", want, state, err)
 		}
 	}
+}
+
+// thawAll lets all processes in the group and below go on. A group that is not
+// there any more has none.
+func thawAll(name string) error {
+	for _, dir := range cgroups(name) {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil || !entry.IsDir() {
+				return err
+			}
+			for file, value := range map[string]string{"freezer.state": "THAWED", "cgroup.freeze": "0"} {
+				f, err := os.OpenFile(filepath.Join(path, file), os.O_WRONLY, 0)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				_, err = f.WriteString(value)
+				if err := errors.Join(err, f.Close()); err != nil && !errors.Is(err, unix.ENODEV) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("thawing %s: %w", dir, err)
+		}
+	}
+	return nil
 }
 
 // freezer tells the file to write, what to write, and the file in which the wanted

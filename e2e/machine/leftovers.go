@@ -194,7 +194,7 @@ func (s State) readCgroups() error {
 
 func (s State) readMachines() error {
 	for _, pattern := range []string{"propagate/*", "locks/*"} {
-		paths, err := filepath.Glob(filepath.Join(filepath.Dir(nspawnRun), pattern))
+		paths, err := filepath.Glob(filepath.Join(nspawnRun, pattern))
 		if err != nil {
 			return err
 		}

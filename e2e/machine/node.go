@@ -117,8 +117,8 @@ func (n *Node) writeUpper(path string, content []byte, mode os.FileMode) error {
 // makeParents makes the folders above path as they are in the base image: a folder
 // of the overlay hides the owner and the mode of the one below it.
 func (n *Node) makeParents(path string) error {
-	if !filepath.IsAbs(path) || path != filepath.Clean(path) {
-		return fmt.Errorf("%q is no clean absolute path", path)
+	if err := checkPath(path); err != nil {
+		return err
 	}
 	at := "/"
 	for part := range strings.SplitSeq(strings.Trim(filepath.Dir(path), "/"), "/") {
@@ -126,6 +126,13 @@ func (n *Node) makeParents(path string) error {
 		if err := copyDir(filepath.Join(n.lab.base, at), filepath.Join(n.upper(), at)); err != nil {
 			return fmt.Errorf("a folder above %s: %w", path, err)
 		}
+	}
+	return nil
+}
+
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) || path != filepath.Clean(path) {
+		return fmt.Errorf("%q is no path for a node: give it from / on, without . and ..", path)
 	}
 	return nil
 }

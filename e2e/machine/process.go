@@ -55,7 +55,7 @@ func killGroup(ctx context.Context, name string) error {
 			}
 		}
 		// A frozen process dies only when it may run; it does nothing else then.
-		if err := setFrozen(ctx, name, false); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := thawAll(name); err != nil {
 			return err
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +16,8 @@ import (
 
 const (
 	removeLimit = 20 * time.Second
-	// nspawnRun is where nspawn keeps a folder for each machine.
-	nspawnRun = "/run/systemd/nspawn/propagate"
+	// nspawnRun is where nspawn keeps a folder for each machine, and its locks.
+	nspawnRun = "/run/systemd/nspawn"
 )
 
 // remove removes everything of the lab in dir, from what the kernel and the folder
@@ -35,15 +36,47 @@ func remove(dir string) error {
 	return os.RemoveAll(dir) // nothing is mounted in there any more
 }
 
-func removeNspawn(pattern string) error {
-	dirs, err := filepath.Glob(filepath.Join(nspawnRun, pattern))
+// removeNspawn removes the folders of our machines, and locks that nobody holds:
+// an nspawn that is killed leaves its own.
+func removeNspawn(machines string) error {
+	dirs, err := filepath.Glob(filepath.Join(nspawnRun, "propagate", machines))
 	if err != nil {
 		return err
 	}
 	for _, dir := range dirs {
-		if err := os.Remove(dir); err != nil {
+		if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("what nspawn left: %w", err)
 		}
+	}
+	locks, err := filepath.Glob(filepath.Join(nspawnRun, "locks", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range locks {
+		if err := removeFreeLock(path); err != nil {
+			return fmt.Errorf("a lock that nspawn left: %w", err)
+		}
+	}
+	return nil
+}
+
+// removeFreeLock removes a lock file as systemd itself does: while it holds the
+// lock. It may be of either kind that systemd takes.
+func removeFreeLock(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	if unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &whole) != nil || unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil // in use
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }

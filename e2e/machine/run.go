@@ -41,8 +41,8 @@ func (n *Node) inside(ctx context.Context, stdin io.Reader, argv ...string) (Res
 // Run runs a command in the node as root, as a service of the node's systemd: with
 // the node's capabilities, cgroup and limits, as a child of its first process. It
 // waits for the end. An exit status that is not 0 is in Result.Code and no error;
-// 127 is a command that is not there. When ctx ends, so does the command: at
-// once, or a second after the deadline where the node does not answer.
+// 127 is a command that is not there. When ctx ends, the command is killed; only a
+// frozen node may still run it when it thaws.
 func (n *Node) Run(ctx context.Context, argv ...string) (Result, error) {
 	return n.RunInput(ctx, nil, argv...)
 }
@@ -56,14 +56,14 @@ func (n *Node) RunInput(ctx context.Context, stdin io.Reader, argv ...string) (R
 	n.runs++
 	unit := fmt.Sprintf("redfleet-test-run-%d", n.runs)
 	n.stateMu.Unlock()
-	run := []string{"systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--unit=" + unit, "--service-type=exec"}
-	if deadline, ok := ctx.Deadline(); ok {
-		run = append(run, fmt.Sprintf("--property=RuntimeMaxSec=%dms", max(0, time.Until(deadline).Milliseconds())+1000))
-	}
+	defer n.killAtEnd(ctx, unit)()
+	run := []string{"systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--unit=" + unit, "--service-type=exec", "--"}
 	// The first line on stderr tells that the command was reached: systemd-run has
 	// the same exit status for its own failures.
-	run = append(run, "--", "/bin/sh", "-c", `echo "$0" >&2; exec "$@"`, unit)
-	r, err := n.inside(ctx, stdin, append(run, argv...)...)
+	for _, word := range append([]string{"/bin/sh", "-c", `echo "$0" >&2; exec "$@"`, unit}, argv...) {
+		run = append(run, strings.ReplaceAll(word, "$", "$$")) // systemd puts its own variables in for $NAME
+	}
+	r, err := n.inside(ctx, stdin, run...)
 	if err != nil {
 		return r, fmt.Errorf("running %s on %s: %w", argv[0], n.Name, err)
 	}
@@ -73,6 +73,23 @@ func (n *Node) RunInput(ctx context.Context, stdin io.Reader, argv ...string) (R
 	}
 	r.Stderr = rest
 	return r, nil
+}
+
+// killAtEnd kills the unit when ctx ends before the returned function is called,
+// which waits until that is done. A node that does not answer is left alone.
+func (n *Node) killAtEnd(ctx context.Context, unit string) (done func()) {
+	killed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(killed)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, _ = n.ask(ctx, "systemctl", "kill", "--signal=KILL", unit)
+	})
+	return func() {
+		if !stop() {
+			<-killed
+		}
+	}
 }
 
 // putScript writes beside the file and renames, so that no reader sees half of it.
@@ -87,6 +104,9 @@ mv -f "$temp" "$1"`
 // PutFile writes a file of the node, owner root, whole or not at all; folders above
 // it are made. The path is absolute. It works on a node that is off too.
 func (n *Node) PutFile(ctx context.Context, path string, content []byte, mode os.FileMode) error {
+	if err := checkPath(path); err != nil {
+		return fmt.Errorf("putting a file on %s: %w", n.Name, err)
+	}
 	if n.current() == nil {
 		n.mu.Lock()
 		defer n.mu.Unlock()
