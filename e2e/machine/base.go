@@ -105,7 +105,7 @@ func build(ctx context.Context, dir string, r recipe) error {
 func isolated(ctx context.Context, stdin io.Reader, argv ...string) error {
 	wrapped := []string{"unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--"}
 	wrapped = append(wrapped, argv...)
-	cmd := hostCommand(ctx, "base", wrapped...)
+	cmd := hostCommand(ctx, baseMark(), wrapped...)
 	cmd.Stdin = stdin
 	if proxy := aptProxy(ctx); proxy != "" && os.Getenv("http_proxy") == "" {
 		cmd.Env = append(cmd.Env, "http_proxy="+proxy)

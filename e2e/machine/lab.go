@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -145,6 +146,11 @@ func (l *Lab) claim(ctx context.Context) error {
 		return fmt.Errorf("the lab's folder: %w", err)
 	}
 	if l.unlock, err = lock(ctx, filepath.Join(l.dir, "lock")); err != nil {
+		return errors.Join(fmt.Errorf("the lab's lock: %w", err), os.RemoveAll(l.dir))
+	}
+	// Whose lab it is, for Leftovers of other runs.
+	if err := os.WriteFile(filepath.Join(l.dir, "lock"), []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		l.unlock()
 		return errors.Join(fmt.Errorf("the lab's lock: %w", err), os.RemoveAll(l.dir))
 	}
 	return nil

@@ -39,13 +39,18 @@ type process struct {
 	namespaces []string
 }
 
-// Snapshot takes the host's state, to be compared with Leftovers afterwards.
+// Snapshot takes the host's state, to be compared with Leftovers afterwards. What
+// belongs to labs of other runs that are alive is left out.
 func Snapshot() (State, error) {
 	s := State{
 		Processes: map[string]process{}, Mounts: map[string]string{}, Namespaces: map[string]string{},
 		Cgroups: map[string]string{}, Machines: map[string]string{},
 	}
-	if err := errors.Join(s.readProcesses(), s.readMounts(), s.readCgroups(), s.readMachines()); err != nil {
+	o, err := otherLabs()
+	if err == nil {
+		err = errors.Join(s.readProcesses(o), s.readMounts(o), s.readCgroups(o), s.readMachines(o))
+	}
+	if err != nil {
 		return State{}, fmt.Errorf("looking at what is on the host: %w", err)
 	}
 	return s, nil
@@ -99,45 +104,55 @@ func (s State) since(before State) []string {
 	return left
 }
 
-func (s State) readProcesses() error {
+func (s State) readProcesses(o others) error {
 	pids, err := processes()
 	if err != nil {
 		return err
 	}
-	parents := map[int]int{}
+	parents, foreign, starts := map[int]int{}, map[int]bool{}, map[int]string{}
 	for _, pid := range pids {
-		parent, start, ok := parentAndStart(pid)
-		if !ok {
+		if parent, start, ok := parentAndStart(pid); ok {
+			parents[pid], starts[pid] = parent, start
+			foreign[pid] = o.started(mark(pid))
+		}
+	}
+	for pid, start := range starts {
+		if isBelow(parents, pid, func(at int) bool { return foreign[at] }) {
 			continue
 		}
-		parents[pid] = parent
-		command, _ := os.ReadFile(proc(pid, "cmdline"))
 		p := process{
-			pid: pid, marked: mark(pid) != "",
-			about: fmt.Sprintf("%d: %s", pid, strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " "))),
+			pid: pid, marked: mark(pid) != "", about: about(pid), namespaces: namespaces(pid),
+			below: pid != os.Getpid() && isBelow(parents, pid, func(at int) bool { return at == os.Getpid() }),
 		}
-		links, _ := filepath.Glob(proc(pid, "ns/*"))
-		for _, link := range links {
-			if strings.HasSuffix(link, "_for_children") {
-				continue
-			}
-			if ns, err := os.Readlink(link); err == nil {
-				p.namespaces = append(p.namespaces, ns)
-				s.Namespaces[ns] = ns + " of process " + p.about
-			}
+		for _, ns := range p.namespaces {
+			s.Namespaces[ns] = ns + " of process " + p.about
 		}
 		s.Processes[fmt.Sprintf("%d/%s", pid, start)] = p
-	}
-	for key, p := range s.Processes {
-		p.below = isBelow(parents, p.pid, os.Getpid())
-		s.Processes[key] = p
 	}
 	return nil
 }
 
-func isBelow(parents map[int]int, pid, top int) bool {
-	for at := parents[pid]; at > 1; at = parents[at] {
-		if at == top {
+func about(pid int) string {
+	command, _ := os.ReadFile(proc(pid, "cmdline"))
+	return fmt.Sprintf("%d: %s", pid, strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")))
+}
+
+// namespaces are those that the process is in; none where it has just ended.
+func namespaces(pid int) []string {
+	links, _ := filepath.Glob(proc(pid, "ns/*"))
+	var found []string
+	for _, link := range links {
+		if ns, err := os.Readlink(link); err == nil && !strings.HasSuffix(link, "_for_children") {
+			found = append(found, ns)
+		}
+	}
+	return found
+}
+
+// isBelow tells whether the process or one above it is what is asked for.
+func isBelow(parents map[int]int, pid int, wanted func(pid int) bool) bool {
+	for at := pid; at > 1; at = parents[at] {
+		if wanted(at) {
 			return true
 		}
 	}
@@ -160,12 +175,15 @@ func parentAndStart(pid int) (parent int, start string, ok bool) {
 	return parent, fields[19], err == nil
 }
 
-func (s State) readMounts() error {
+func (s State) readMounts(o others) error {
 	lines, err := mountInfo()
 	if err != nil {
 		return err
 	}
 	for _, fields := range lines {
+		if o.have(fields[4]) {
+			continue
+		}
 		s.Mounts[fields[0]+" "+fields[4]] = fields[4]
 		if strings.Contains(fields[3], ":[") { // a namespace held by a file
 			s.Namespaces[fields[3]] = fields[3] + " held by " + fields[4]
@@ -174,13 +192,13 @@ func (s State) readMounts() error {
 	return nil
 }
 
-func (s State) readCgroups() error {
+func (s State) readCgroups(o others) error {
 	for _, h := range hierarchies() {
 		err := filepath.WalkDir(h, func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if err == nil && entry.IsDir() {
+			if err == nil && entry.IsDir() && !o.have(path) {
 				s.Cgroups[path] = path
 			}
 			return err
@@ -192,14 +210,25 @@ func (s State) readCgroups() error {
 	return nil
 }
 
-func (s State) readMachines() error {
-	for _, pattern := range []string{"propagate/*", "locks/*"} {
-		paths, err := filepath.Glob(filepath.Join(nspawnRun, pattern))
-		if err != nil {
-			return err
-		}
-		for _, path := range paths {
+// readMachines reads nspawn's folders, and its locks that nobody holds: one that is
+// held has a process.
+func (s State) readMachines(o others) error {
+	folders, err := filepath.Glob(filepath.Join(nspawnRun, "propagate", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range folders {
+		if !o.have(path) {
 			s.Machines[path] = path
+		}
+	}
+	locks, err := filepath.Glob(filepath.Join(nspawnRun, "locks", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range locks {
+		if err := withFreeLock(path, func() error { s.Machines[path] = path; return nil }); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -53,16 +53,18 @@ func removeNspawn(machines string) error {
 		return err
 	}
 	for _, path := range locks {
-		if err := removeFreeLock(path); err != nil {
+		err := withFreeLock(path, func() error { return os.Remove(path) })
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("a lock that nspawn left: %w", err)
 		}
 	}
 	return nil
 }
 
-// removeFreeLock removes a lock file as systemd itself does: while it holds the
-// lock. It may be of either kind that systemd takes.
-func removeFreeLock(path string) error {
+// withFreeLock does something with a lock file of systemd's while it holds the lock,
+// as systemd itself does to remove it. The lock may be of either kind that systemd
+// takes. Nothing is done where the lock is in use or gone.
+func withFreeLock(path string, do func() error) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -75,10 +77,7 @@ func removeFreeLock(path string) error {
 	if unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &whole) != nil || unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return nil // in use
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return do()
 }
 
 // unmountBelow unmounts all that is mounted in the folder, the last one first.
