@@ -86,9 +86,11 @@ func build(ctx context.Context, dir string, r recipe) error {
 	}
 	err = isolated(ctx, nil, "debootstrap", "--variant=minbase", "--keyring="+archiveKeys,
 		"--include="+strings.Join(r.packages, ","), r.suite, dir, from)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
-		return fmt.Errorf("%w (its log is in the image's debootstrap/debootstrap.log while it runs; "+
-			"is the mirror in /etc/apt in reach?)", err)
+		return fmt.Errorf("%w (does `apt-get update` reach the mirror that /etc/apt names?)", err)
 	}
 	if err := copyFile(r.consul, filepath.Join(dir, "usr/bin/consul"), 0o755); err != nil {
 		return err
