@@ -1,0 +1,147 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// bridge is the switch that all nodes hang on, in the lab's own namespace. It has
+// an address too, so that a test can talk with the nodes (Lab.Run, Lab.Dial).
+const (
+	bridge        = "br0"
+	bridgeAddress = "198.51.100.254"
+)
+
+func (l *Lab) network() string { return filepath.Join(l.dir, "net") }
+
+// makeNetwork makes the namespace with the bridge. It is held by a file in the
+// lab's folder rather than in /run/netns: nothing of it is seen elsewhere.
+func (l *Lab) makeNetwork(ctx context.Context) error {
+	if err := l.newNamespace(ctx, l.network()); err != nil {
+		return err
+	}
+	return l.ip(ctx, l.network(),
+		"link set lo up",
+		"link add "+bridge+" type bridge stp_state 0 forward_delay 0",
+		"addr add "+bridgeAddress+"/24 dev "+bridge,
+		"link set "+bridge+" up")
+}
+
+func (l *Lab) newNamespace(ctx context.Context, path string) error {
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	return must(ctx, l.ID, nil, "unshare", "--net="+path, "true")
+}
+
+// ip does several things in a network namespace at once.
+func (l *Lab) ip(ctx context.Context, namespace string, lines ...string) error {
+	err := must(ctx, l.ID, strings.NewReader(strings.Join(lines, "\n")+"\n"), "nsenter", "--net="+namespace, "ip", "-batch", "-")
+	if err != nil {
+		return fmt.Errorf("%w (of: %s)", err, strings.Join(lines, "; "))
+	}
+	return nil
+}
+
+// plug gives the node a network namespace and a cable to the bridge. They are made
+// at each boot, since a machine that lost its power has no connections left.
+func (n *Node) plug(ctx context.Context) error {
+	if err := n.lab.newNamespace(ctx, n.network()); err != nil {
+		return err
+	}
+	err := n.lab.ip(ctx, n.lab.network(),
+		fmt.Sprintf("link add %s type veth peer name host0 netns %s", n.Name, n.network()),
+		fmt.Sprintf("link set %s master %s up", n.Name, bridge))
+	if err != nil {
+		return err
+	}
+	// The same hardware address at each boot, as a network card has.
+	return n.lab.ip(ctx, n.network(), "link set lo up",
+		fmt.Sprintf("link set host0 address 02:00:c6:33:64:%02x", 10+n.number),
+		fmt.Sprintf("addr add %s/24 dev host0", n.Address),
+		"link set host0 up",
+		"route add default via "+bridgeAddress)
+}
+
+// silence pulls the cable: no packet gets out any more, not even those by which
+// the kernel would tell peers that the node's connections end.
+func (n *Node) silence(ctx context.Context) error {
+	return n.lab.ip(ctx, n.lab.network(), "link set "+n.Name+" down")
+}
+
+// unplug removes cable and namespace of a node that does not run; it may be
+// called twice.
+func (n *Node) unplug(ctx context.Context) error {
+	if _, err := os.Stat(n.network()); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	// The namespace ends some time after its last user; the link must be gone now.
+	r, err := capture(ctx, n.lab.ID, nil, "nsenter", "--net="+n.lab.network(), "ip", "link", "del", n.Name)
+	if err == nil && r.Code != 0 && !strings.Contains(r.Stderr, "Cannot find device") {
+		err = errors.New(strings.TrimSpace(r.Stderr))
+	}
+	if err != nil {
+		return fmt.Errorf("unplugging %s: %w", n.Name, err)
+	}
+	if err := unix.Unmount(n.network(), 0); err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: not mounted
+		return fmt.Errorf("unmounting %s: %w", n.network(), err)
+	}
+	return os.Remove(n.network())
+}
+
+// Run runs a command of the host in the lab's network, as a machine beside the
+// nodes with the address 198.51.100.254. See Node.Run for the result.
+func (l *Lab) Run(ctx context.Context, argv ...string) (Result, error) {
+	ctx, cancel := l.context(ctx)
+	defer cancel()
+	return capture(ctx, l.ID, bytes.NewReader(nil), append([]string{"nsenter", "--net=" + l.network(), "--"}, argv...)...)
+}
+
+// context ends with ctx, and when the lab is closed.
+func (l *Lab) context(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(l.closed, func() { cancel(context.Cause(l.closed)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// Dial connects to a node from within the lab's network; the address must be
+// numeric. It fits http.Transport.DialContext and Redis clients. A connection
+// stays in the lab's network and keeps it alive: close it before the lab.
+func (l *Lab) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if _, err := net.ResolveTCPAddr(network, address); err != nil {
+		return nil, err
+	}
+	lan, err := os.Open(l.network())
+	if err != nil {
+		return nil, fmt.Errorf("the lab's network: %w", err)
+	}
+	defer func() { _ = lan.Close() }()
+	// A socket belongs to the namespace of the thread that makes it. A thread that
+	// cannot come back stays locked, and ends with this goroutine.
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
+	}
+	defer func() { _ = home.Close() }()
+	if err := unix.Setns(int(lan.Fd()), unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return nil, fmt.Errorf("entering the lab's network: %w", err)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
+		return conn, errors.Join(err, fmt.Errorf("leaving the lab's network: %w", back))
+	}
+	runtime.UnlockOSThread()
+	return conn, err
+}

@@ -1,0 +1,113 @@
+package machine
+
+import (
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestMirror(t *testing.T) {
+	const deb822 = `# a comment
+Types: deb
+URIs: http://mirror.example/debian
+Suites: bookworm
+ bookworm-updates
+Components: main
+
+Types: deb
+URIs: http://security.example/debian-security
+Suites: bookworm-security
+Components: main
+`
+	cases := []struct {
+		name, suite, want string
+		files             map[string]string
+	}{
+		{name: "stanza", suite: "bookworm", want: "http://mirror.example/debian",
+			files: map[string]string{"sources.list.d/debian.sources": deb822}},
+		{name: "another suite of the same mirror", suite: "trixie", want: "http://mirror.example/debian",
+			files: map[string]string{"sources.list.d/debian.sources": deb822}},
+		{name: "the suite's own comes first", suite: "trixie", want: "https://other.example/debian",
+			files: map[string]string{
+				"sources.list.d/debian.sources": deb822,
+				"sources.list":                  "deb-src http://x.example/ trixie main\ndeb [arch=amd64 signed-by=/k.gpg] https://other.example/debian trixie main # here\n",
+			}},
+		{name: "vendors' repositories are none", suite: "bookworm",
+			files: map[string]string{"sources.list": "deb http://vendor.example/ stable-vendor main\n"}},
+		{name: "disabled", suite: "bookworm",
+			files: map[string]string{"sources.list.d/a.sources": "Enabled: no\nTypes: deb\nURIs: http://mirror.example/debian\nSuites: bookworm\nComponents: main\n"}},
+		{name: "no sources at all", suite: "bookworm"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			etc := fstest.MapFS{}
+			for name, text := range c.files {
+				etc[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+			got, err := mirror(etc, c.suite)
+			if got != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("got %q, %v; want %q", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestCutRules(t *testing.T) {
+	c := cuts{
+		nodes:  map[string]bool{"n1": true},
+		oneWay: map[[2]string]bool{{"n2", "n3"}: true, {"n1", "n2"}: true},
+	}
+	const want = `table bridge faults
+delete table bridge faults
+table bridge faults {
+  chain prerouting {
+    type filter hook prerouting priority 0;
+    iifname "n1" drop
+  }
+  chain forward {
+    type filter hook forward priority 0;
+    ether type != arp iifname "n1" oifname "n2" drop
+    ether type != arp iifname "n2" oifname "n3" drop
+  }
+  chain postrouting {
+    type filter hook postrouting priority 0;
+    oifname "n1" drop
+  }
+}
+`
+	if diff := cmp.Diff(want, c.rules()); diff != "" {
+		t.Error(diff)
+	}
+	c.heal("n1")
+	if len(c.nodes) != 0 || len(c.oneWay) != 1 {
+		t.Errorf("after healing n1 there are %v and %v", c.nodes, c.oneWay)
+	}
+}
+
+func TestRecipeName(t *testing.T) {
+	consul := t.TempDir() + "/consul"
+	if err := copyFile("/proc/self/comm", consul, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for what, r := range map[string]recipe{
+		"plain":          newRecipe("bookworm", nil, consul),
+		"another suite":  newRecipe("trixie", nil, consul),
+		"a package more": newRecipe("bookworm", []string{"strace"}, consul),
+		"another Consul": newRecipe("bookworm", nil, "/proc/self/status"),
+	} {
+		name, err := r.name()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, taken := names[name]; taken {
+			t.Errorf("%s and %s have the same image %s", what, other, name)
+		}
+		names[name] = what
+	}
+	same, err := newRecipe("bookworm", []string{"curl"}, consul).name()
+	if err != nil || names[same] != "plain" {
+		t.Errorf("a package that is there already makes another image: %s, %v", same, err)
+	}
+}
