@@ -213,12 +213,17 @@ func TestLostAnswers(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, 70)
 			s.apply(fleet.SpecRecord{Spec: fleet.Spec{Groups: groups(1, 70)}})
-			var once, restore sync.Once
+			var once sync.Once
 			s.start(func(_ context.Context, l effect.Label, at effect.Point) error {
 				if l == label && at == effect.Before {
 					once.Do(func() {
 						s.server.SetFaults(devconsul.Faults{Path: "/v1/txn", Drop: true, AfterEffect: true})
-						time.AfterFunc(200*time.Millisecond, func() { restore.Do(func() { s.server.SetFaults(devconsul.Faults{}) }) })
+						go func() { // until one answer was lost, however long that takes here
+							for s.log.count("a write to Consul failed") == 0 && t.Context().Err() == nil {
+								time.Sleep(5 * time.Millisecond)
+							}
+							s.server.SetFaults(devconsul.Faults{})
+						}()
 					})
 				}
 				return nil

@@ -53,13 +53,33 @@ func masterTagged(t *testing.T, f *Fleet, node int) {
 	})
 }
 
-// waitMaster waits until the group is whole again with another master.
-func waitMaster(t *testing.T, f *Fleet, not int) int {
+// waitMaster waits until Sentinel has failed over from n<old> and the group is
+// whole again, and gives its master. On a machine that is busy enough to stall a
+// server for down-after, that can be n<old> again, after a second failover.
+func waitMaster(t *testing.T, f *Fleet, old int) int {
 	t.Helper()
-	a := f.WaitFor(failoverIn, fmt.Sprintf("whole again with another master than n%d", not), func(a fleet.Assessment) bool {
-		return a.State == fleet.GroupServing && failing(a) == "" && a.Master.Node != fmt.Sprintf("n%d", not)
+	a := f.WaitFor(failoverIn, fmt.Sprintf("whole again after a failover from n%d", old), func(a fleet.Assessment) bool {
+		if a.State != fleet.GroupServing || failing(a) != "" {
+			return false
+		}
+		w, err := f.World(t.Context())
+		return err == nil && epoch(w) > 0 && (a.Master.Node != fmt.Sprintf("n%d", old) || epoch(w) > 1)
 	})
 	return index(t, a.Master.Node)
+}
+
+// epoch is the highest configuration epoch that a sentinel reports: 0 until the
+// first failover.
+func epoch(w fleet.World) uint64 {
+	var highest uint64
+	for _, r := range w.Reports {
+		for _, i := range r.Report.Instances {
+			if i.Sentinel != nil {
+				highest = max(highest, i.Sentinel.ConfigEpoch)
+			}
+		}
+	}
+	return highest
 }
 
 func TestFailover(t *testing.T) {

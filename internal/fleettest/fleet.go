@@ -213,7 +213,7 @@ func (d *Daemon) Wait(t *testing.T, limit time.Duration) error {
 // Spec is a spec of one group "main" on nodes n1..n<nodes>.
 func (f *Fleet) Spec(nodes int, edit func(*fleet.GroupSpec)) fleet.Spec {
 	g := fleet.GroupSpec{Name: "main", Topology: fleet.Sentinel, Sentinel: fleet.SentinelSpec{
-		DownAfter: fleet.Duration(time.Second), FailoverTimeout: fleet.Duration(5 * time.Second),
+		DownAfter: fleet.Duration(2 * time.Second), FailoverTimeout: fleet.Duration(5 * time.Second),
 	}}
 	for i := range nodes {
 		g.Nodes = append(g.Nodes, fmt.Sprintf("n%d", i+1))
