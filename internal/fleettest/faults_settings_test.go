@@ -55,18 +55,20 @@ func settingFaults() []fault {
 		{
 			check: assess.CheckOffsets, what: "a replica far behind",
 			do:    flood,
-			every: 300 * time.Millisecond,
+			every: 100 * time.Millisecond,
 			names: func(*group) []string { return []string{" MiB behind"} },
 			heal:  func(*testing.T, *group) {},
 		},
 	}
 }
 
-// flood writes 17 MiB at once. It is seen when an agent's look falls between a
-// burst and the replicas' next acknowledgment, which they send once a second.
+// flood writes 20 MiB at once, again and again. It is seen when an agent's look
+// falls between a burst and the replicas' next acknowledgment. Both come once a
+// second and can keep step, so the bursts are dense: a look has to come about a
+// tenth of a second after an acknowledgment. Replicas keep up with that rate.
 func flood(t *testing.T, g *group) {
 	cli(t, g.Fleet, g.master, redisPort,
-		`EVAL "for i=1,17 do redis.call('SET',KEYS[1],string.rep('x',1048576)) end" 1 redfleet-test`)
+		`EVAL "for i=1,20 do redis.call('SET',KEYS[1],string.rep('x',1048576)) end" 1 redfleet-test`)
 }
 
 // blockRewrite puts a folder where redis.conf was: not even root can write that.
