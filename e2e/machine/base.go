@@ -18,19 +18,37 @@ import (
 const archiveKeys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // base returns the folder of the recipe's image in cache, and builds it where it
-// is not there yet. One at a time does so; the others wait. A build that is cut
-// off leaves nothing that looks like an image: it gets its name when it is whole.
+// is not there yet.
 func base(ctx context.Context, cache string, r recipe, log logrus.FieldLogger) (string, error) {
 	name, err := r.name()
 	if err != nil {
 		return "", err
 	}
+	return cached(ctx, cache, name, log, func(ctx context.Context, dir string) error { return build(ctx, dir, r) })
+}
+
+// Cached returns the folder of this name in redfleet's cache, and has it built
+// where it is not there yet: build fills the folder that it is given. The name
+// should hold a hash of all that goes in, since what is there is never renewed.
+//
+// One at a time builds; the others wait. A build that fails or is cut off leaves
+// nothing that looks like the folder: it gets its name when it is whole. Processes
+// that build has started (Debootstrap, Isolated) end with it.
+func Cached(ctx context.Context, name string, log logrus.FieldLogger, build func(ctx context.Context, dir string) error) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	return cached(ctx, cache, name, log, build)
+}
+
+func cached(ctx context.Context, cache, name string, log logrus.FieldLogger, build func(ctx context.Context, dir string) error) (string, error) {
 	dir := filepath.Join(cache, name)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", fmt.Errorf("the cache of base images: %w", err)
+		return "", fmt.Errorf("the cache of images: %w", err)
 	}
 	unlock, err := lock(ctx, filepath.Join(cache, name+".lock"))
 	if err != nil {
@@ -45,17 +63,17 @@ func base(ctx context.Context, cache string, r recipe, log logrus.FieldLogger) (
 	}
 	temp, err := os.MkdirTemp(cache, "."+name+"-")
 	if err != nil {
-		return "", fmt.Errorf("a folder for the base image: %w", err)
+		return "", fmt.Errorf("a folder for the image: %w", err)
 	}
-	log.Infof("Building the base image %s; this happens once and takes about a minute.", dir)
+	log.Infof("Building the image %s; this happens once and takes about a minute.", dir)
 	start := time.Now()
-	if err := build(ctx, temp, r); err != nil {
-		return "", errors.Join(fmt.Errorf("building the base image of %s: %w", r.suite, err), os.RemoveAll(temp))
+	if err := build(ctx, temp); err != nil {
+		return "", errors.Join(fmt.Errorf("building the image %s: %w", name, err), os.RemoveAll(temp))
 	}
 	if err := os.Rename(temp, dir); err != nil {
 		return "", errors.Join(err, os.RemoveAll(temp))
 	}
-	log.Infof("The base image took %.0f s.", time.Since(start).Seconds())
+	log.Infof("The image took %.0f s.", time.Since(start).Seconds())
 	return dir, nil
 }
 
@@ -68,29 +86,16 @@ func removeUnfinished(cache, name string) error {
 	}
 	for _, dir := range left {
 		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("an unfinished base image: %w", err)
+			return fmt.Errorf("an unfinished image: %w", err)
 		}
 	}
 	return nil
 }
 
-// build makes the image in dir. debootstrap mounts and starts things in there,
-// so it runs in namespaces that vanish with it.
+// build makes the base image in dir.
 func build(ctx context.Context, dir string, r recipe) error {
-	from, err := mirror(os.DirFS("/etc/apt"), r.suite)
-	if err != nil {
+	if err := Debootstrap(ctx, dir, r.suite, r.packages); err != nil {
 		return err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // it becomes the nodes' root folder
-		return err
-	}
-	err = isolated(ctx, nil, "debootstrap", "--variant=minbase", "--keyring="+archiveKeys,
-		"--include="+strings.Join(r.packages, ","), r.suite, dir, from)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("%w (does `apt-get update` reach the mirror that /etc/apt names?)", err)
 	}
 	if err := copyFile(r.consul, filepath.Join(dir, "usr/bin/consul"), 0o755); err != nil {
 		return err
@@ -99,12 +104,34 @@ func build(ctx context.Context, dir string, r recipe) error {
 	if err := os.WriteFile(unit, []byte(consulUnit), 0o644); err != nil {
 		return err
 	}
-	return isolated(ctx, strings.NewReader(finishScript), "chroot", dir, "/bin/sh", "-s")
+	return Isolated(ctx, strings.NewReader(finishScript), "chroot", dir, "/bin/sh", "-s")
 }
 
-// isolated runs a command with mounts and processes of its own: when it ends, or
-// we do, nothing of either is left.
-func isolated(ctx context.Context, stdin io.Reader, argv ...string) error {
+// Debootstrap makes a Debian with these packages in dir, which is there and empty,
+// from the mirror that this machine's apt names. It mounts and starts things in
+// there, so it runs in namespaces that vanish with it.
+func Debootstrap(ctx context.Context, dir, suite string, packages []string) error {
+	from, err := mirror(os.DirFS("/etc/apt"), suite)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // it becomes a root folder
+		return err
+	}
+	err = Isolated(ctx, nil, "debootstrap", "--variant=minbase", "--keyring="+archiveKeys,
+		"--include="+strings.Join(packages, ","), suite, dir, from)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (does `apt-get update` reach the mirror that /etc/apt names?)", err)
+	}
+	return nil
+}
+
+// Isolated runs a command of the host with mounts and processes of its own: when it
+// ends, or we do, nothing of either is left. The error has the end of its output.
+func Isolated(ctx context.Context, stdin io.Reader, argv ...string) error {
 	wrapped := []string{"unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc", "--"}
 	wrapped = append(wrapped, argv...)
 	cmd := hostCommand(ctx, baseMark(), wrapped...)

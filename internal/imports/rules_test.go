@@ -42,8 +42,8 @@ func layerOf(dir string) (int, bool) {
 	switch {
 	case dir == "internal/fleet":
 		return layerRecords, true
-	// Whole fleets, and how a command shows them.
-	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"):
+	// Whole fleets, the machines for them, and how a command shows them.
+	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"), dir == "e2e/machine":
 		return layerLab, true
 	case under(dir, "internal"), under(dir, "templates"), under(dir, "systemd"):
 		return layerTools, true
