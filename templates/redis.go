@@ -142,7 +142,7 @@ func wantsCommon(port int, n Node) []want {
 		one("requirepass", n.Password),
 		one("dir", n.Dir),
 		one("daemonize", "no"),
-		one("supervised", "no"),
+		one("supervised", "auto"),
 		one("logfile", n.LogFile),
 	}
 	pidfile := want{name: "pidfile"}

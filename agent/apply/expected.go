@@ -28,6 +28,9 @@ func (a *Applier) Expected(t Target) (map[string]string, error) {
 	out := map[string]string{}
 	for _, name := range f.Names() {
 		lines := f.Get(name)
+		if name == "supervised" { // auto, which the engine replaces by what it found
+			continue
+		}
 		if !owned(name) || strings.Contains(name, "pass") || strings.Contains(name, "auth") {
 			continue
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"github.com/redfleet/redfleet/coordinator"
@@ -17,7 +19,7 @@ in Consul and leads, and another takes over when it is gone.`,
 		Example: `  redfleet coordinator --config /etc/redfleet/coordinator.toml`,
 		Args:    args(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := specfile.ReadCoordinator(config)
+			cfg, err := specfile.ReadCoordinator(config, os.Getenv("CREDENTIALS_DIRECTORY"))
 			if err != nil {
 				return err
 			}

@@ -152,6 +152,7 @@ func (f *Fleet) AgentConfig(i int) specfile.AgentConfig {
 		Fleet: f.Name, Node: fmt.Sprintf("n%d", i), Address: f.Host(i), Bind: []string{f.Host(i)},
 		HTTP: net.JoinHostPort(f.Host(i), "6480"), Priority: 100, Consul: specfile.ConsulConfig{Address: f.Consul},
 		KeyFile: f.KeyFile(), DataDir: filepath.Join(node, "data"), StateDir: filepath.Join(node, "state"),
+		Supervisor: specfile.SupervisorProcess,
 	}
 }
 

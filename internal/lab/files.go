@@ -69,7 +69,7 @@ func (l *Lab) agentConfig(i int) specfile.AgentConfig {
 		Fleet: Fleet, Node: node, Address: addr, HTTP: fmt.Sprintf("%s:%d", addr, httpPort),
 		Consul:  l.consulConfig(),
 		KeyFile: l.KeyFile(), DataDir: l.path(node, "data"), StateDir: l.path(node, "state"),
-		RedisServer: l.Plan.RedisServer,
+		RedisServer: l.Plan.RedisServer, Supervisor: specfile.SupervisorProcess,
 	}
 }
 

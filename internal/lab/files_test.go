@@ -60,7 +60,7 @@ func TestFilesAreRead(t *testing.T) {
 				}
 			}
 			for i := range l.Plan.Coordinators {
-				if _, err := specfile.ReadCoordinator(l.path([]string{"coordinator1.toml", "coordinator2.toml"}[i])); err != nil {
+				if _, err := specfile.ReadCoordinator(l.path([]string{"coordinator1.toml", "coordinator2.toml"}[i]), ""); err != nil {
 					t.Error(err)
 				}
 			}

@@ -8,15 +8,15 @@ import (
 
 // The defaults of an agent's file.
 const (
-	defaultConsul     = "127.0.0.1:8500"
-	defaultKeyFile    = "/etc/redfleet/fleet.key"
-	defaultDataDir    = "/var/lib/redfleet"
-	defaultHTTPPort   = "6480"
-	defaultPriority   = 100
-	maxPriority       = 1000
-	defaultSupervisor = "process"
-	defaultLogLevel   = "info"
-	defaultLogFormat  = "text"
+	defaultConsul    = "127.0.0.1:8500"
+	defaultKeyFile   = "/etc/redfleet/fleet.key"
+	defaultDataDir   = "/var/lib/redfleet"
+	defaultHTTPPort  = "6480"
+	defaultPriority  = 100
+	maxPriority      = 1000
+	defaultUser      = "redfleet"
+	defaultLogLevel  = "info"
+	defaultLogFormat = "text"
 )
 
 // ReadAgent reads an agent's file. The result has its defaults filled in and is
@@ -50,7 +50,9 @@ func (c AgentConfig) WithDefaults() AgentConfig {
 	setDefault(&c.KeyFile, defaultKeyFile)
 	setDefault(&c.DataDir, defaultDataDir)
 	setDefault(&c.StateDir, filepath.Join(c.DataDir, "state"))
-	setDefault(&c.Supervisor, defaultSupervisor)
+	setDefault(&c.Supervisor, SupervisorSystemd)
+	setDefault(&c.User, defaultUser)
+	setDefault(&c.InstanceLog, LogJournal)
 	setDefault(&c.LogLevel, defaultLogLevel)
 	setDefault(&c.LogFormat, defaultLogFormat)
 	return c
@@ -62,9 +64,24 @@ func setDefault(field *string, value string) {
 	}
 }
 
+// What runs the instances.
+const (
+	// SupervisorSystemd: each instance is a unit of systemd.
+	SupervisorSystemd = "systemd"
+	// SupervisorProcess: plain processes, for the lab and for containers.
+	SupervisorProcess = "process"
+)
+
 // Supervisors are the ways to run instances, in the order in which help texts
 // name them.
-func Supervisors() []string { return []string{defaultSupervisor} }
+func Supervisors() []string { return []string{SupervisorSystemd, SupervisorProcess} }
+
+// Where an instance's own log goes under systemd.
+const (
+	LogJournal = "journal"
+	// LogFile is /var/log/redfleet/<instance>.log.
+	LogFile = "file"
+)
 
 func (c AgentConfig) problems() checks {
 	var k checks
@@ -86,6 +103,8 @@ func (c AgentConfig) problems() checks {
 	k.program("redis_server", c.RedisServer)
 	k.program("valkey_server", c.ValkeyServer)
 	k.oneOf("supervisor", c.Supervisor, Supervisors())
+	k.user("user", c.User)
+	k.oneOf("instance_log", c.InstanceLog, []string{LogJournal, LogFile})
 	k.logging(c.LogLevel, c.LogFormat)
 	return k
 }

@@ -164,6 +164,19 @@ func (k *checks) absolute(path, file string) bool {
 	return false
 }
 
+// userPattern is what useradd(8) takes, and nothing that means something else in
+// a unit file.
+var userPattern = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}$`)
+
+func (k *checks) user(path, name string) {
+	switch {
+	case !userPattern.MatchString(name):
+		k.addf(path, "%q is no name of a system user", name)
+	case name == "root":
+		k.addf(path, "an engine does not run as root; use a user of its own, as %s, which the package makes", defaultUser)
+	}
+}
+
 func (k *checks) logging(level, format string) {
 	k.oneOf("log_level", level, []string{"debug", "info", "warn", "error"})
 	k.oneOf("log_format", format, []string{"text", "json"})

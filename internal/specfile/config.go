@@ -49,8 +49,15 @@ type AgentConfig struct {
 	// PATH. A sentinel runs from the same binary.
 	RedisServer  string `toml:"redis_server,omitempty"`
 	ValkeyServer string `toml:"valkey_server,omitempty"`
-	// Supervisor runs the instances: "process" (default).
+	// Supervisor runs the instances: "systemd" (default) as units of their own,
+	// or "process" where there is no systemd: in the lab and in containers.
 	Supervisor string `toml:"supervisor,omitempty"`
+	// User runs the instances under systemd and owns their files. Default:
+	// redfleet. As plain processes they run as the agent's own user.
+	User string `toml:"user,omitempty"`
+	// InstanceLog is where the instances' own logs go under systemd: "journal"
+	// (default), or "file" for /var/log/redfleet/<instance>.log.
+	InstanceLog string `toml:"instance_log,omitempty"`
 	// LogLevel is debug, info (default), warn or error; LogFormat text (default)
 	// or json.
 	LogLevel  string `toml:"log_level,omitempty"`

@@ -1,6 +1,8 @@
 package specfile
 
 import (
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -17,13 +19,20 @@ const (
 
 // ReadCoordinator reads a coordinator's file. The result has its defaults
 // filled in and is valid; the error is as ReadSpec's.
-func ReadCoordinator(path string) (CoordinatorConfig, error) {
+//
+// credentials is the folder in which systemd hands a unit its secrets
+// (systemd.exec(5), "CREDENTIALS"), empty where there is none. A secret that the
+// file names is taken from there if there is one of that name: the coordinator's
+// own user can read no other.
+func ReadCoordinator(path, credentials string) (CoordinatorConfig, error) {
 	var c CoordinatorConfig
 	f, err := read(path, &c)
 	if err != nil {
 		return CoordinatorConfig{}, err
 	}
 	c = c.WithDefaults()
+	c.KeyFile = credential(credentials, c.KeyFile)
+	c.Consul.TokenFile = credential(credentials, c.Consul.TokenFile)
 	if err := f.verdict(c.problems()); err != nil {
 		return CoordinatorConfig{}, err
 	}
@@ -59,4 +68,15 @@ func (c CoordinatorConfig) problems() checks {
 func (c ConsulConfig) withDefaults() ConsulConfig {
 	setDefault(&c.Address, defaultConsul)
 	return c
+}
+
+func credential(dir, file string) string {
+	if dir == "" || file == "" {
+		return file
+	}
+	handed := filepath.Join(dir, filepath.Base(file))
+	if _, err := os.Stat(handed); err != nil {
+		return file
+	}
+	return handed
 }

@@ -54,7 +54,7 @@ func messages(t *testing.T, file string) string {
 	case strings.HasPrefix(base, "agent"):
 		_, err = ReadAgent(file)
 	case strings.HasPrefix(base, "coordinator"):
-		_, err = ReadCoordinator(file)
+		_, err = ReadCoordinator(file, "")
 	default:
 		_, warnings, err = ReadSpec(file)
 	}

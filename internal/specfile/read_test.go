@@ -56,7 +56,7 @@ func TestReadAgent(t *testing.T) {
 		Fleet: "shop", Node: "n1", Address: "10.0.0.11", Bind: []string{"10.0.0.11"}, HTTP: "10.0.0.11:6480",
 		Zone: "a", Priority: 100, Labels: map[string]string{"rack": "4"}, Consul: ConsulConfig{Address: "127.0.0.1:8500"},
 		KeyFile: "/etc/redfleet/fleet.key", DataDir: "/var/lib/redfleet", StateDir: "/var/lib/redfleet/state",
-		Supervisor: "process", LogLevel: "info", LogFormat: "text",
+		Supervisor: "systemd", User: "redfleet", InstanceLog: "journal", LogLevel: "info", LogFormat: "text",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -65,7 +65,7 @@ func TestReadAgent(t *testing.T) {
 
 func TestReadCoordinator(t *testing.T) {
 	t.Parallel()
-	got, err := ReadCoordinator("testdata/good/coordinator.toml")
+	got, err := ReadCoordinator("testdata/good/coordinator.toml", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +75,23 @@ func TestReadCoordinator(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestCredentials: what systemd hands over is used instead of the file of that
+// name; what it does not is left as it is written.
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "fleet.key"), []byte("key\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadCoordinator("testdata/good/coordinator.toml", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "fleet.key"); got.KeyFile != want || got.Consul.TokenFile != "" {
+		t.Errorf("key %s, token %q; want %s and none", got.KeyFile, got.Consul.TokenFile, want)
 	}
 }
 
@@ -106,7 +123,7 @@ func TestWrittenFilesAreRead(t *testing.T) {
 	}
 	coordinator := CoordinatorConfig{Fleet: "lab", Name: "c1"}
 	for name, c := range map[string]CoordinatorConfig{"bare": coordinator, "with defaults": coordinator.WithDefaults()} {
-		got, err := ReadCoordinator(encoded(t, c))
+		got, err := ReadCoordinator(encoded(t, c), "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		} else if diff := cmp.Diff(coordinator.WithDefaults(), got); diff != "" {
@@ -138,7 +155,7 @@ func TestNoFile(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none.toml")
 	_, _, specErr := ReadSpec(none)
 	_, agentErr := ReadAgent(none)
-	_, coordinatorErr := ReadCoordinator(none)
+	_, coordinatorErr := ReadCoordinator(none, "")
 	for _, err := range []error{specErr, agentErr, coordinatorErr} {
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), none) {
 			t.Errorf("got %v", err)
