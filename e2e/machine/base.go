@@ -104,6 +104,9 @@ func build(ctx context.Context, dir string, r recipe) error {
 	if err := os.WriteFile(unit, []byte(consulUnit), 0o644); err != nil {
 		return err
 	}
+	if err := addEngines(ctx, dir, r); err != nil {
+		return err
+	}
 	return Isolated(ctx, strings.NewReader(finishScript), "chroot", dir, "/bin/sh", "-s")
 }
 

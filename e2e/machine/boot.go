@@ -160,3 +160,6 @@ func (n *Node) WaitRunning(ctx context.Context) error {
 		}
 	}
 }
+
+// On tells whether the node runs.
+func (n *Node) On() bool { return n.current() != nil }

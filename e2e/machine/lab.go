@@ -30,6 +30,9 @@ type Options struct {
 	Dir string
 	// Suite is the Debian suite of the nodes, bookworm where it is empty.
 	Suite string
+	// Engines are those that the nodes have installed, the suite's own where it is
+	// empty.
+	Engines Engines
 	// Packages are put into the base image besides the usual ones.
 	Packages []string
 	// Consul is the binary for the nodes; empty means the one of .ci/consul.
@@ -74,7 +77,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err := o.fill(ctx, cache); err != nil {
 		return nil, err
 	}
-	image, err := base(ctx, cache, newRecipe(o.Suite, o.Packages, o.Consul), o.Log)
+	image, err := base(ctx, cache, newRecipe(o), o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -92,10 +92,11 @@ func TestRecipeName(t *testing.T) {
 	}
 	names := map[string]string{}
 	for what, r := range map[string]recipe{
-		"plain":          newRecipe("bookworm", nil, consul),
-		"another suite":  newRecipe("trixie", nil, consul),
-		"a package more": newRecipe("bookworm", []string{"strace"}, consul),
-		"another Consul": newRecipe("bookworm", nil, "/proc/self/status"),
+		"plain":          newRecipe(Options{Suite: "bookworm", Consul: consul}),
+		"no engines":     newRecipe(Options{Suite: "bookworm", Engines: NoEngines, Consul: consul}),
+		"another suite":  newRecipe(Options{Suite: "trixie", Consul: consul}),
+		"a package more": newRecipe(Options{Suite: "bookworm", Packages: []string{"strace"}, Consul: consul}),
+		"another Consul": newRecipe(Options{Suite: "bookworm", Consul: "/proc/self/status"}),
 	} {
 		name, err := r.name()
 		if err != nil {
@@ -106,7 +107,7 @@ func TestRecipeName(t *testing.T) {
 		}
 		names[name] = what
 	}
-	same, err := newRecipe("bookworm", []string{"curl"}, consul).name()
+	same, err := newRecipe(Options{Suite: "bookworm", Packages: []string{"curl"}, Consul: consul}).name()
 	if err != nil || names[same] != "plain" {
 		t.Errorf("a package that is there already makes another image: %s, %v", same, err)
 	}

@@ -43,7 +43,8 @@ func layerOf(dir string) (int, bool) {
 	case dir == "internal/fleet":
 		return layerRecords, true
 	// Whole fleets, the machines for them, and how a command shows them.
-	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"), dir == "e2e/machine":
+	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"),
+		dir == "e2e/machine", dir == "e2e/machinetest":
 		return layerLab, true
 	case under(dir, "internal"), under(dir, "templates"), under(dir, "systemd"):
 		return layerTools, true
@@ -122,8 +123,9 @@ func speakers() map[string][]string {
 	return map[string][]string{
 		// devconsul answers in the types of the client that it stands in for.
 		"github.com/hashicorp/consul/api": {"internal/consul", "internal/devconsul"},
-		// engine asks a server that it has started itself, on a private unix socket.
-		"github.com/redis/go-redis": {"internal/redis", "internal/engine", "internal/redistest"},
+		// engine asks a server that it has started itself, on a private unix socket;
+		// machinetest is an application that uses a group.
+		"github.com/redis/go-redis": {"internal/redis", "internal/engine", "internal/redistest", "e2e/machinetest"},
 		// lab writes the files that specfile reads.
 		"github.com/BurntSushi/toml":   {"internal/specfile", "internal/lab"},
 		"github.com/spf13/cobra":       {"cmd/redfleet"},

@@ -1,0 +1,89 @@
+package machinetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redfleet/redfleet/e2e/machine"
+)
+
+// packageVariable names a package that was built already; `make e2e` sets it.
+const packageVariable = "REDFLEET_DEB"
+
+// packagePath is where the package lies on a node.
+const packagePath = "/root/redfleet.deb"
+
+// Package is the path of the package for the machines: what REDFLEET_DEB names,
+// else what `make deb` builds.
+func Package(ctx context.Context, t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv(packageVariable); path != "" {
+		return path
+	}
+	root := moduleRoot(t)
+	out, err := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, "deb").CombinedOutput()
+	if err != nil {
+		t.Fatalf("make deb: %v\n%s", err, out)
+	}
+	found, err := filepath.Glob(filepath.Join(root, "dist", "redfleet_*_amd64.deb"))
+	check(t, err)
+	if len(found) != 1 {
+		t.Fatalf("after make deb there are %d packages in dist, want 1: %s", len(found), strings.Join(found, ", "))
+	}
+	return found[0]
+}
+
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	check(t, err)
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("there is no go.mod above the working folder")
+		}
+	}
+}
+
+// Install puts the package on the nodes, on all where none is named, by dpkg.
+func (f *Fleet) Install(ctx context.Context, t testing.TB, nodes ...*machine.Node) {
+	t.Helper()
+	if len(nodes) == 0 {
+		nodes = f.Nodes
+	}
+	if makesPackage(t) {
+		f.installPackage(ctx, t, nodes)
+	} else {
+		f.installByHand(ctx, t, nodes)
+	}
+}
+
+func (f *Fleet) installPackage(ctx context.Context, t testing.TB, nodes []*machine.Node) {
+	t.Helper()
+	deb, err := os.ReadFile(Package(ctx, t))
+	check(t, err)
+	f.Each(t, nodes, func(n *machine.Node) error {
+		if err := n.PutFile(ctx, packagePath, deb, 0o644); err != nil {
+			return err
+		}
+		if _, err := run(ctx, n, "dpkg", "--install", packagePath); err != nil {
+			return fmt.Errorf("installing the package: %w", err)
+		}
+		return nil
+	})
+}
+
+// makesPackage tells whether this tree can build the package yet.
+func makesPackage(t testing.TB) bool {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "Makefile"))
+	check(t, err)
+	return strings.Contains(string(text), "\ndeb:")
+}
