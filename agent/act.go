@@ -21,9 +21,6 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 		return err
 	}
 	t := apply.Target{Goal: g, Password: password}
-	if _, err := a.store.Instance(g.ID, &t.Memory); err != nil {
-		return err
-	}
 	t.Redis, t.Sentinel = a.observer.Connections(g.ID)
 	switch s.Kind {
 	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF:

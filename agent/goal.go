@@ -108,20 +108,17 @@ func (a *agent) password(ctx context.Context, g fleet.InstanceGoal) (secret.Pass
 	if p, ok := a.passwords[g.GroupID]; ok && p.version == g.SecretVersion {
 		return p.password, nil
 	}
-	sec, found, err := a.store.Secret(g.Group)
+	p, version, err := a.store.Password(a.key, g)
+	if err == nil && version == 0 {
+		var sec fleet.Secret
+		if sec, err = a.fetchSecret(ctx, g); err == nil {
+			p, version, err = state.OpenSecret(a.key, sec)
+		}
+	}
 	if err != nil {
 		return secret.Password{}, err
 	}
-	if !found || sec.Version < g.SecretVersion || sec.GroupID != g.GroupID {
-		if sec, err = a.fetchSecret(ctx, g); err != nil {
-			return secret.Password{}, err
-		}
-	}
-	p, err := a.key.Open(sec.Sealed, sec.Recipient)
-	if err != nil {
-		return secret.Password{}, fmt.Errorf("the password of group %s: %w", g.Group, err)
-	}
-	a.passwords[g.GroupID] = opened{password: p, version: sec.Version}
+	a.passwords[g.GroupID] = opened{password: p, version: version}
 	return p, nil
 }
 

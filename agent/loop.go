@@ -8,6 +8,7 @@ import (
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/secret"
 )
@@ -126,16 +127,21 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 	if s.Info == nil || s.Info.Loading || s.Facts.Problem != "" {
 		return
 	}
-	m := s.Facts.Memory
-	m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
-	m.Served = m.Served || g.Seed == nil
-	if s.EmptyMark != "" {
-		m.EmptyMark = s.EmptyMark
+	note := func(m *converge.Memory) {
+		m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
+		m.Served = m.Served || g.Seed == nil
+		if s.EmptyMark != "" {
+			m.EmptyMark = s.EmptyMark
+		}
 	}
-	if m == s.Facts.Memory {
+	m := s.Facts.Memory
+	if note(&m); m == s.Facts.Memory {
 		return
 	}
-	err := a.effects.Do(ctx, LabelMemory, func(context.Context) error { return a.store.SaveInstance(g.ID, m) })
+	err := a.effects.Do(ctx, LabelMemory, func(context.Context) (err error) {
+		m, err = state.UpdateInstance(a.store, g.ID, note)
+		return err
+	})
 	if err != nil {
 		a.log.WithError(err).Warn("the agent could not keep what it saw")
 		return

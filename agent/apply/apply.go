@@ -5,11 +5,11 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/state"
@@ -17,6 +17,7 @@ import (
 	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
+	"github.com/redfleet/redfleet/internal/safefile"
 	"github.com/redfleet/redfleet/internal/secret"
 	"github.com/redfleet/redfleet/templates"
 )
@@ -35,14 +36,17 @@ type Applier struct {
 	Templates *templates.Set
 	Store     *state.Store
 	Starter   Starter
-	Effects   effect.Runner
+	// UnitsFence: the unit of a redis instance runs the boot fence before the
+	// server, which decides anew, and it alone writes redis.conf and notes the
+	// start. Two that write the role could cross each other.
+	UnitsFence bool
+	Effects    effect.Runner
 }
 
 // Target is the instance that a step is about.
 type Target struct {
 	Goal     fleet.InstanceGoal
 	Password secret.Password
-	Memory   converge.Memory
 	// Redis or Sentinel is the connection to it; nil while it is down.
 	Redis    *redis.Server
 	Sentinel *redis.SentinelClient
@@ -56,8 +60,8 @@ const identityFile = "identity"
 
 // Identity reads the group id from an instance's folder; empty when there is none.
 func Identity(dataDir string, id fleet.InstanceID) (string, error) {
-	b, err := os.ReadFile(filepath.Join(Dir(dataDir, id), identityFile))
-	if os.IsNotExist(err) {
+	b, err := safefile.Read(filepath.Join(Dir(dataDir, id), identityFile))
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
@@ -87,11 +91,14 @@ func (a *Applier) install(ctx context.Context, t Target) error {
 		return err
 	}
 	return a.Effects.Do(ctx, LabelIdentity, func(context.Context) error {
-		return renameio.WriteFile(filepath.Join(dir, identityFile), []byte(t.Goal.GroupID), 0o600)
+		return safefile.Write(filepath.Join(dir, identityFile), []byte(t.Goal.GroupID), 0o600)
 	})
 }
 
 // remember changes what is kept of an instance outside of its folder.
-func (a *Applier) remember(ctx context.Context, id fleet.InstanceID, m converge.Memory) error {
-	return a.Effects.Do(ctx, LabelRemember, func(context.Context) error { return a.Store.SaveInstance(id, m) })
+func (a *Applier) remember(ctx context.Context, id fleet.InstanceID, edit func(*converge.Memory)) error {
+	return a.Effects.Do(ctx, LabelRemember, func(context.Context) error {
+		_, err := state.UpdateInstance(a.Store, id, edit)
+		return err
+	})
 }

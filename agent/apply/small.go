@@ -62,8 +62,7 @@ func (a *Applier) raise(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	t.Memory.RaisePriority = false
-	return a.remember(ctx, t.Goal.ID, t.Memory)
+	return a.remember(ctx, t.Goal.ID, func(m *converge.Memory) { m.RaisePriority = false })
 }
 
 // introduce hands the local sentinel a peer's hello, with epochs of 0: it then

@@ -5,21 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	"github.com/google/renameio/v2"
 
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/internal/safefile"
 	"github.com/redfleet/redfleet/templates"
 )
 
+// redisConf is the name of a server's configuration in its folder.
+const redisConf = "redis.conf"
+
 func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) error {
+	if !a.UnitsFence {
+		if err := a.Prepare(ctx, s, t); err != nil {
+			return err
+		}
+	}
+	return a.start(ctx, t, filepath.Join(Dir(a.DataDir, t.Goal.ID), redisConf))
+}
+
+// Prepare writes redis.conf with the role that a StartRedis step gives, and then
+// notes that the server was started here, so that a crash before the start leads
+// through the fence and never to a second first start.
+func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error {
 	node, err := a.node(t)
 	if err != nil {
 		return err
@@ -34,7 +47,7 @@ func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) err
 	if err != nil {
 		return err
 	}
-	conf := filepath.Join(node.Dir, "redis.conf")
+	conf := filepath.Join(node.Dir, redisConf)
 	err = a.writeConf(ctx, LabelRedis, conf, rendered, templates.MergeOwned(fleet.KindRedis, t.Goal.Config), func(f *redisconf.File) {
 		// The one place where a role is written: what the seed, or the fence by
 		// the sentinels' word, gave (promise sentinel-owns-master).
@@ -52,9 +65,9 @@ func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) err
 	if err != nil {
 		return err
 	}
-	t.Memory.Started = true
-	t.Memory.RaisePriority = s.Priority == 0
-	return a.start(ctx, t, conf)
+	return a.remember(ctx, t.Goal.ID, func(m *converge.Memory) {
+		m.Started, m.RaisePriority = true, s.Priority == 0
+	})
 }
 
 func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) error {
@@ -83,7 +96,9 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 	if err != nil {
 		return err
 	}
-	t.Memory.Started = true
+	if err := a.remember(ctx, t.Goal.ID, func(m *converge.Memory) { m.Started = true }); err != nil {
+		return err
+	}
 	return a.start(ctx, t, conf, "--sentinel")
 }
 
@@ -91,7 +106,7 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 // line a render would name a master, which is Sentinel's to know (promise
 // sentinel-state-kept).
 func watches(conf, master string) error {
-	b, err := os.ReadFile(conf)
+	b, err := safefile.Read(conf)
 	if err != nil {
 		return err
 	}
@@ -124,7 +139,7 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 	if err != nil {
 		return err
 	}
-	old, err := os.ReadFile(path)
+	old, err := safefile.Read(path)
 	var onDisk *redisconf.File
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -141,7 +156,7 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 	if string(next) == string(old) {
 		return nil
 	}
-	return a.Effects.Do(ctx, label, func(context.Context) error { return renameio.WriteFile(path, next, 0o600) })
+	return a.Effects.Do(ctx, label, func(context.Context) error { return safefile.Write(path, next, 0o600) })
 }
 
 // startPatience is how long a start may wait for what the former process left (a
@@ -149,12 +164,7 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 // tried again.
 const startPatience = time.Second
 
-// start remembers first that the process ran here, so that a crash in between
-// leads through the fence and never to a second first start.
 func (a *Applier) start(ctx context.Context, t Target, conf string, args ...string) error {
-	if err := a.remember(ctx, t.Goal.ID, t.Memory); err != nil {
-		return err
-	}
 	dir := Dir(a.DataDir, t.Goal.ID)
 	unit := fleet.Unit{
 		Name: t.Goal.ID, Dir: dir, Log: filepath.Join(dir, string(t.Goal.Kind)+".log"),

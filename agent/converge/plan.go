@@ -36,38 +36,45 @@ func answers(kind fleet.Kind, in Instance) bool {
 // REWRITE, a raise of replica-priority and AOF after a start from a snapshot
 // (promise fail-static).
 func Plan(goal fleet.Goal, f Facts) Outcome {
-	out := Outcome{Reasons: map[fleet.InstanceID]string{}}
+	out := Outcome{Reasons: map[fleet.InstanceID]string{}, Rules: map[fleet.InstanceID]string{}}
 	for i := range goal.Instances {
 		g := &goal.Instances[i]
 		in, ok := f.Instances[g.ID]
 		if !ok {
 			continue
 		}
-		steps, reason := planInstance(g, in, f)
+		steps, why := planInstance(g, in, f)
 		out.Steps = append(out.Steps, steps...)
-		if reason != "" {
-			out.Reasons[g.ID] = reason
+		if why.reason != "" {
+			out.Reasons[g.ID] = why.reason
+		}
+		if why.rule != "" {
+			out.Rules[g.ID] = why.rule
 		}
 	}
 	return out
 }
 
-func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) (steps []Step, reason string) {
+// why is the reason of what was decided on one instance, with the fence's rule
+// where the fence gave it.
+type why struct{ rule, reason string }
+
+func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 	if reason := refuse(g, in); reason != "" {
-		return nil, reason
+		return nil, why{reason: reason}
 	}
 	if in.Unit.State == fleet.UnitActive && !answers(g.Kind, in) {
-		return nil, "the process runs and does not answer yet"
+		return nil, why{reason: "the process runs and does not answer yet"}
 	}
 	row, err := fleet.TransitionFor(StateOf(g.Kind, in), g.Assigned)
 	if err != nil {
-		return nil, err.Error()
+		return nil, why{reason: err.Error()}
 	}
 	switch row.Step {
 	case fleet.StepKeep:
-		return keep(g, in, f), ""
+		return keep(g, in, f), why{}
 	case fleet.StepInstall:
-		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, row.Reason
+		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, why{reason: row.Reason}
 	default:
 		return starting(withoutOldSeed(g, in), in, f, row)
 	}
@@ -97,9 +104,9 @@ func refuse(g *fleet.InstanceGoal, in Instance) string {
 	return ""
 }
 
-func starting(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+func starting(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, why) {
 	if in.PortOwner != "" {
-		return nil, fmt.Sprintf("port %d is in use by %s; stop it or give the group another port", g.Addr.Port, in.PortOwner)
+		return nil, why{"port-in-use", fmt.Sprintf("port %d is in use by %s; stop it or give the group another port", g.Addr.Port, in.PortOwner)}
 	}
 	if g.Kind == fleet.KindSentinel {
 		return startSentinel(g, in, f, row)

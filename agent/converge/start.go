@@ -15,7 +15,7 @@ const peerPatience = time.Second
 // defaultPriority is Redis's own default of replica-priority.
 const defaultPriority = 100
 
-func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, why) {
 	c := fenceCase(g, in, f.Now)
 	var d fence.Decision
 	if row.Step == fleet.StepStart {
@@ -24,17 +24,17 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 		d = fence.Decide(c)
 	}
 	if !d.Start {
-		return nil, d.Reason
+		return nil, why{d.Rule, d.Reason}
 	}
 	if d.Follow != (fleet.Addr{}) && g.Seed != nil && waitFor(in, f, d.Follow) {
-		return nil, "waiting until the master " + d.Follow.String() + " listens"
+		return nil, why{"await-master", "waiting until the master " + d.Follow.String() + " listens"}
 	}
 	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
 		Fenced: row.Step == fleet.StepReturn, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
 	if d.Follow != (fleet.Addr{}) && !fresh(g) && lacksData(in) {
 		s.Priority = 0
 	}
-	return []Step{s}, d.Reason
+	return []Step{s}, why{d.Rule, d.Reason}
 }
 
 // lacksData: the replica is new, lost its data, or never caught up, and must not
@@ -68,29 +68,29 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 // startSentinel: a sentinel that ran before starts from its own file at once
 // (promise sentinel-state-kept); a new one, or one that lost its folder, needs to
 // know the master.
-func startSentinel(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, string) {
+func startSentinel(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transition) ([]Step, why) {
 	s := Step{Kind: StartSentinel, Instance: g.ID, Reason: row.Reason}
 	if row.Step == fleet.StepReturn && !in.Disk.NoRole {
 		s.Fenced = true
-		return []Step{s}, row.Reason
+		return []Step{s}, why{reason: row.Reason}
 	}
 	if g.Seed != nil {
 		for _, m := range g.Servers {
 			if waitFor(in, f, m.Addr) {
-				return nil, "waiting until " + m.Addr.String() + " listens"
+				return nil, why{reason: "waiting until " + m.Addr.String() + " listens"}
 			}
 		}
 		s.Follow = g.Seed.Master
-		return []Step{s}, row.Reason
+		return []Step{s}, why{reason: row.Reason}
 	}
 	c := fenceCase(g, in, f.Now)
 	c.Self.Addr = fleet.Addr{} // a sentinel can follow whatever master is named
 	d := fence.First(c)
 	if !d.Start || d.Follow == (fleet.Addr{}) {
-		return nil, "the sentinel does not know whom to watch: " + d.Reason
+		return nil, why{d.Rule, "the sentinel does not know whom to watch: " + d.Reason}
 	}
 	s.Follow, s.Reason = d.Follow, d.Reason
-	return []Step{s}, d.Reason
+	return []Step{s}, why{d.Rule, d.Reason}
 }
 
 func waitFor(in Instance, f Facts, peer fleet.Addr) bool {

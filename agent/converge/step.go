@@ -47,8 +47,9 @@ type Step struct {
 }
 
 // Outcome is what Plan decided: steps in order, and for each instance that is
-// not where it should be the reason.
+// not where it should be the reason, with the fence's rule where it gave one.
 type Outcome struct {
 	Steps   []Step
 	Reasons map[fleet.InstanceID]string
+	Rules   map[fleet.InstanceID]string
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
@@ -20,6 +19,7 @@ import (
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/internal/safefile"
 )
 
 const (
@@ -34,6 +34,9 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	w.close()
 	if w.downSince.IsZero() {
 		w.downSince = o.Now()
+		if o.DownSince != nil {
+			w.downSince = o.DownSince(g.ID)
+		}
 	}
 	s.Facts.DownSince = w.downSince
 	s.Facts.Disk = o.disk(g, s.Facts.Memory.EmptyMark)
@@ -47,8 +50,11 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
 		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
 	}
-	s.Facts.Sentinels = askSentinels(ctx, g, w.password.Reveal())
-	s.Facts.Servers = askServers(ctx, g, w.password.Reveal())
+	// Side by side, so that peers that are silent cost one askTimeout and not two.
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Facts.Sentinels = askSentinels(ctx, g, w.password.Reveal()) })
+	wg.Go(func() { s.Facts.Servers = askServers(ctx, g, w.password.Reveal()) })
+	wg.Wait()
 	return s
 }
 
@@ -66,7 +72,7 @@ func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
 	if err != nil {
 		d.Dataset.Present = true // what cannot be read counts as data (promise data-wins)
 	}
-	if b, err := os.ReadFile(filepath.Join(dir, "redis.conf")); err == nil {
+	if b, err := safefile.Read(filepath.Join(dir, "redis.conf")); err == nil {
 		if f, err := redisconf.Parse(b); err == nil {
 			d.Follows, d.NoRole = follows(f), false
 		}
@@ -175,22 +181,22 @@ func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fe
 }
 
 // portOwner tells who listens on an instance's port while its process is down.
+// It does not try the port itself: under systemd the server may be starting at
+// this very moment, and would find its port taken.
 // One that runs in the instance's own folder is no stranger: it is an earlier
 // process of the instance, of which the supervisor has lost the record.
 func portOwner(a fleet.Addr, dir string) string {
-	l, err := net.Listen("tcp", a.String())
+	addr, err := net.ResolveTCPAddr("tcp", a.String())
 	if err == nil {
-		_ = l.Close()
-		return ""
+		err = netport.Local(addr.AddrPort().Addr())
 	}
-	addr, bad := net.ResolveTCPAddr("tcp", a.String())
-	if bad != nil || !errors.Is(err, syscall.EADDRINUSE) {
+	if err != nil {
 		return fmt.Sprintf("nobody known (%v)", err)
 	}
 	p, found := netport.Owner(addr.AddrPort())
 	switch {
 	case !found:
-		return "a process that has just ended"
+		return ""
 	case p.Dir == dir:
 		return p.String() + ", an earlier process of this very instance that the supervisor has no record of"
 	}

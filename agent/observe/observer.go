@@ -29,6 +29,9 @@ type Observer struct {
 	Store   *state.Store
 	Units   Units
 	Now     func() time.Time
+	// DownSince tells since when an instance is down that this observer sees down
+	// for the first time; nil: since now.
+	DownSince func(fleet.InstanceID) time.Time
 
 	watched map[fleet.InstanceID]*watched
 }

@@ -41,6 +41,19 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir: dir}, nil
 }
 
+// OpenExisting opens a folder that an agent made; it makes nothing. A folder that
+// is not there is fs.ErrNotExist.
+func OpenExisting(dir string) (*Store, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the agent's state folder cannot be read: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("the agent's state folder %s is no folder", dir)
+	}
+	return &Store{dir: dir}, nil
+}
+
 // RunDir is where the process supervisor keeps its records.
 func (s *Store) RunDir() string { return filepath.Join(s.dir, "run") }
 
@@ -89,11 +102,6 @@ func (s *Store) SaveSecret(sec fleet.Secret) error {
 // Instance reads what is remembered of an instance into v.
 func (s *Store) Instance(id fleet.InstanceID, v any) (bool, error) {
 	return s.read(instanceFile(id), v)
-}
-
-// SaveInstance keeps v for an instance.
-func (s *Store) SaveInstance(id fleet.InstanceID, v any) error {
-	return s.write(instanceFile(id), v)
 }
 
 func instanceFile(id fleet.InstanceID) string {

@@ -13,6 +13,7 @@ const (
 	exitGood        = 0
 	exitOther       = 1
 	exitCheckFailed = 3
+	exitHalted      = 4
 	exitLocked      = 5
 	exitUnreachable = 6
 	exitUsage       = 64

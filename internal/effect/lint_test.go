@@ -20,9 +20,9 @@ func effects() map[string]string {
 		// files
 		"os.MkdirAll": "file", "os.Mkdir": "file", "os.WriteFile": "file", "os.Remove": "file", "os.RemoveAll": "file",
 		"os.Rename": "file", "os.Create": "file", "os.OpenFile": "file", "os.Chmod": "file", "os.Symlink": "file",
-		"renameio.WriteFile": "file", "renameio.Symlink": "file",
+		"renameio.WriteFile": "file", "renameio.Symlink": "file", "safefile.Write": "file",
 		// the agent's memory
-		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "SaveInstance": "state", "SaveSession": "state", "Keep": "state",
+		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "SaveSession": "state", "Keep": "state",
 		// processes
 		"Starter.Start": "process", "units.Start": "process", "exec.Command": "process", "exec.CommandContext": "process",
 		// Redis

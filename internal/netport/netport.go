@@ -45,6 +45,16 @@ func InUse(addr netip.AddrPort) bool {
 	return false
 }
 
+// Local tells whether a process of this machine could listen on an address: nil,
+// or the kernel's error. It takes a port that nobody uses, for a moment.
+func Local(host netip.Addr) error {
+	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, 0)))
+	if err != nil {
+		return err
+	}
+	return ln.Close()
+}
+
 // Owner finds who listens on addr, or on all addresses of its port; false when
 // nobody does.
 func Owner(addr netip.AddrPort) (Process, bool) {
