@@ -27,13 +27,14 @@ func (c *connection) watch(ctx context.Context, show func(world) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	changes, ended := make(chan []consul.Entry, 1), make(chan error, 1)
 	go func() {
-		ended <- client.WatchPrefix(ctx, fleet.KeysOf(first.name).Prefix(), func(e []consul.Entry) {
+		keys := fleet.KeysOf(first.name)
+		ended <- client.WatchPrefix(ctx, keys.Prefix(), func(e []consul.Entry) {
 			select {
 			case <-changes: // not yet looked at, and out of date now
 			default:
 			}
 			changes <- e
-		})
+		}, keys.Open()...)
 	}()
 	defer func() { cancel(); <-ended }()
 

@@ -49,7 +49,9 @@ type Options struct {
 // Client speaks to one Consul agent. It is safe for concurrent use; a process
 // needs only one (hazard K9).
 type Client struct {
-	api       *api.Client
+	api *api.Client
+	// settled is how api reaches Consul, for the one request that it does not have.
+	settled   *api.Config
 	transport *http.Transport
 	timeout   time.Duration
 	wait      time.Duration
@@ -76,7 +78,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Consul client for %s: %w", cfg.Address, err)
 	}
-	c := &Client{api: client, transport: transport, timeout: o.Timeout, wait: o.Wait, onError: o.OnError}
+	c := &Client{api: client, settled: cfg, transport: transport, timeout: o.Timeout, wait: o.Wait, onError: o.OnError}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}

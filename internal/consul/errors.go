@@ -16,8 +16,11 @@ var (
 	// proves nothing about what was asked: a write may have happened or not.
 	// Nothing on a node may change because of it (promise fail-static).
 	ErrOut = errors.New("Consul is out")
-	// ErrDenied: Consul refused the token. Trying again does not help.
+	// ErrDenied: Consul refused the token. Trying again does not help. The error
+	// is then a *DeniedError where Consul said which right is missing.
 	ErrDenied = errors.New("Consul refused the token")
+	// ErrNoACL: Consul has its ACLs switched off, so there is nothing to ask for.
+	ErrNoACL = errors.New("Consul has its ACLs switched off")
 	// ErrConflict: a transaction was rolled back as a whole, because one of its
 	// conditions did not hold. The error is then a *ConflictError.
 	ErrConflict = errors.New("the transaction was rolled back")
@@ -39,6 +42,9 @@ func classify(ctx context.Context, what string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
+	if errors.Is(err, ErrDenied) { // found out by ourselves
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	var status api.StatusError
 	if !errors.As(err, &status) {
 		// Not an answer of Consul at all: refused, reset, timed out, garbled.
@@ -50,8 +56,10 @@ func classify(ctx context.Context, what string, err error) error {
 func statusError(s api.StatusError) error {
 	body := strings.TrimSpace(s.Body)
 	switch {
+	case s.Code == http.StatusUnauthorized && strings.Contains(body, "ACL support disabled"):
+		return ErrNoACL
 	case s.Code == http.StatusForbidden || s.Code == http.StatusUnauthorized:
-		return fmt.Errorf("%w: %s", ErrDenied, body)
+		return deniedError(body)
 	case s.Code == http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%w: %s", ErrTooLarge, body)
 	case strings.Contains(body, "invalid session"):

@@ -3,7 +3,6 @@ package consul
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -41,8 +40,9 @@ func (c *Client) Get(ctx context.Context, key string) (e Entry, found bool, err 
 //
 // Consul hides from a token what it may not read. A list that would be short for
 // that reason is ErrDenied, so that nobody takes a poor token for an empty fleet
-// (hazard K5).
-func (c *Client) List(ctx context.Context, prefix string) ([]Entry, error) {
+// (hazard K5). Where need names keys and folders, only these have to be whole, and
+// what the token may not see besides them is left out.
+func (c *Client) List(ctx context.Context, prefix string, need ...string) ([]Entry, error) {
 	var out []Entry
 	err := c.call(ctx, "listing "+prefix, func(ctx context.Context) error {
 		pairs, meta, err := c.api.KV().List(prefix, query(ctx))
@@ -50,7 +50,7 @@ func (c *Client) List(ctx context.Context, prefix string) ([]Entry, error) {
 			return err
 		}
 		out = entriesOf(pairs)
-		return c.unfiltered(ctx, prefix, len(out), meta)
+		return c.unfiltered(ctx, prefix, need, len(out), meta)
 	})
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (c *Client) Keys(ctx context.Context, prefix string) ([]string, error) {
 			return err
 		}
 		out = keys
-		return c.unfiltered(ctx, prefix, len(out), meta)
+		return c.unfiltered(ctx, prefix, nil, len(out), meta)
 	})
 	if err != nil {
 		return nil, err
@@ -114,20 +114,22 @@ func entriesOf(pairs api.KVPairs) []Entry {
 // unfiltered makes an error of an answer that leaves out what the token may not
 // see. Without any token Consul does not even say that it left something out: where
 // its policy is to deny, an empty answer is then checked by a read, which Consul
-// refuses openly.
-func (c *Client) unfiltered(ctx context.Context, prefix string, found int, meta *api.QueryMeta) error {
-	if meta.ResultsFilteredByACLs {
-		return partlyHidden()
-	}
-	if found > 0 || meta.DefaultACLPolicy != "deny" {
+// refuses openly. So is every part that is needed, where only these are.
+func (c *Client) unfiltered(ctx context.Context, prefix string, need []string, found int, meta *api.QueryMeta) error {
+	switch {
+	case !meta.ResultsFilteredByACLs && (found > 0 || meta.DefaultACLPolicy != "deny"):
 		return nil
+	case meta.ResultsFilteredByACLs && len(need) == 0:
+		return &DeniedError{Rights: []Right{{Resource: "key", Prefix: true, Name: prefix, Access: "read"}}}
+	case len(need) == 0:
+		need = []string{prefix}
 	}
-	_, _, err := c.api.KV().Get(prefix, query(ctx))
-	return err
-}
-
-func partlyHidden() error {
-	return api.StatusError{Code: http.StatusForbidden, Body: "it may read only a part of what was asked"}
+	for _, key := range need {
+		if _, _, err := c.api.KV().Get(key, query(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sizeError says which limit was passed.

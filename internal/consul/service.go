@@ -106,7 +106,7 @@ func (c *Client) Services(ctx context.Context, name string) ([]fleet.ServiceEntr
 			out = append(out, serviceEntry(e))
 		}
 		if meta.ResultsFilteredByACLs {
-			return partlyHidden()
+			return &DeniedError{Rights: []Right{{Resource: "service", Name: name, Access: "read"}, {Resource: "node", Prefix: true, Access: "read"}}}
 		}
 		return nil
 	})

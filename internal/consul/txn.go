@@ -120,7 +120,7 @@ func conflictError(ops []Op, body string) error {
 	first := resp.Errors[0]
 	for _, e := range resp.Errors {
 		if strings.Contains(e.What, "Permission denied") || strings.Contains(e.What, "ACL not found") {
-			return fmt.Errorf("%w: %s", ErrDenied, e.What)
+			return deniedError(e.What)
 		}
 		if e.OpIndex >= 0 && e.OpIndex < len(ops) && ops[e.OpIndex].isFence() {
 			first = e

@@ -34,12 +34,12 @@ func (c *Client) WatchKey(ctx context.Context, key string, fn func(e Entry, foun
 }
 
 // WatchPrefix is WatchKey for all keys that begin with prefix: each call gets the
-// whole list, in the order of the names.
-func (c *Client) WatchPrefix(ctx context.Context, prefix string, fn func([]Entry)) error {
+// whole list, in the order of the names. need is as in List.
+func (c *Client) WatchPrefix(ctx context.Context, prefix string, fn func([]Entry), need ...string) error {
 	return c.watch(ctx, "watching all under "+prefix, func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error) {
 		pairs, meta, err := c.api.KV().List(prefix, q)
 		if err == nil {
-			err = c.unfiltered(q.Context(), prefix, len(pairs), meta)
+			err = c.unfiltered(q.Context(), prefix, need, len(pairs), meta)
 		}
 		return entriesOf(pairs), meta, err
 	}, fn)

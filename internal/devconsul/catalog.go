@@ -88,3 +88,12 @@ func (s *Server) agentSelf(*http.Request) reply {
 		"Member": map[string]any{"Name": nodeName, "Addr": "127.0.0.1", "Status": 1},
 	})
 }
+
+func (s *Server) catalogNodes(*http.Request) reply {
+	return jsonReply([]*api.Node{{Node: nodeName, Address: "127.0.0.1", Datacenter: datacenter}})
+}
+
+// noACL is the answer of a Consul that has its ACLs switched off.
+func (s *Server) noACL(*http.Request) reply {
+	return textReply(http.StatusUnauthorized, "ACL support disabled")
+}

@@ -48,5 +48,10 @@ func (k Keys) Event(id string) string { return k.prefix + "event/" + id }
 // Events is the folder of the events.
 func (k Keys) Events() string { return k.prefix + "event/" }
 
+// Open are the keys and folders that a verdict needs: all but the sealed secrets.
+func (k Keys) Open() []string {
+	return []string{k.Spec(), k.Control(), k.Groups(), k.Goals(), k.Reports(), k.Events()}
+}
+
 // Base is the last element of a key: the node's or the group's name.
 func Base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }

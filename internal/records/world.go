@@ -15,7 +15,7 @@ import (
 // Reader is the part of the Consul client that reading a fleet needs. It only
 // reads: no session is created and nothing is written (hazard K6).
 type Reader interface {
-	List(ctx context.Context, prefix string) ([]consul.Entry, error)
+	List(ctx context.Context, prefix string, need ...string) ([]consul.Entry, error)
 	Services(ctx context.Context, name string) ([]fleet.ServiceEntry, error)
 }
 
@@ -24,9 +24,10 @@ var _ Reader = (*consul.Client)(nil)
 // LoadWorld reads all records of a fleet in one recursive request, so that they
 // are of one moment, and with withServices also the catalog entries of each
 // group. The error is that of Consul alone: what Consul holds but cannot be
-// read stands in the world as a Problem.
+// read stands in the world as a Problem. The sealed secrets need not be readable:
+// a viewer's token hides them.
 func LoadWorld(ctx context.Context, c Reader, name string, now time.Time, withServices bool) (fleet.World, error) {
-	entries, err := c.List(ctx, fleet.KeysOf(name).Prefix())
+	entries, err := c.List(ctx, fleet.KeysOf(name).Prefix(), fleet.KeysOf(name).Open()...)
 	if err != nil {
 		return fleet.World{}, fmt.Errorf("reading the records of fleet %q: %w", name, err)
 	}

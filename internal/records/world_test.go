@@ -72,7 +72,7 @@ type fakeReader struct {
 	asked   []string
 }
 
-func (f *fakeReader) List(_ context.Context, prefix string) ([]consul.Entry, error) {
+func (f *fakeReader) List(_ context.Context, prefix string, _ ...string) ([]consul.Entry, error) {
 	f.asked = append(f.asked, prefix)
 	return f.entries, f.err
 }
