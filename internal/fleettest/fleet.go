@@ -26,6 +26,7 @@ import (
 	"github.com/redfleet/redfleet/internal/devconsul"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/policy"
 	"github.com/redfleet/redfleet/internal/process"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/redis"
@@ -66,6 +67,9 @@ type Fleet struct {
 	Keys   fleet.Keys
 	// LeaseTTL of the coordinators; the stand-in takes short ones.
 	LeaseTTL time.Duration
+
+	// token makes the token file of a role; nil where Consul asks for none.
+	token func(policy.Policy) string
 
 	mu      sync.Mutex
 	running map[string]*Daemon
@@ -159,6 +163,7 @@ func (f *Fleet) AgentConfig(i int) specfile.AgentConfig {
 // StartAgent runs the agent of node n<i>; edit may change its options.
 func (f *Fleet) StartAgent(i int, edit func(*agent.Options)) *Daemon {
 	o := agent.Options{Config: f.AgentConfig(i), Log: f.Logger(fmt.Sprintf("agent n%d", i))}
+	o.Config.Consul.TokenFile = f.agentToken(i)
 	if edit != nil {
 		edit(&o)
 	}
@@ -170,7 +175,7 @@ func (f *Fleet) StartCoordinator(i int, hook effect.Hook) *Daemon {
 	o := coordinator.Options{
 		Config: specfile.CoordinatorConfig{
 			Fleet: f.Name, Name: fmt.Sprintf("c%d", i), KeyFile: f.KeyFile(),
-			Consul: specfile.ConsulConfig{Address: f.Consul}, LeaseTTL: fleet.Duration(f.LeaseTTL),
+			Consul: specfile.ConsulConfig{Address: f.Consul, TokenFile: f.coordinatorToken()}, LeaseTTL: fleet.Duration(f.LeaseTTL),
 		},
 		Log: f.Logger(fmt.Sprintf("coordinator c%d", i)), Hook: hook,
 	}

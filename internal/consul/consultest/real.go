@@ -103,9 +103,9 @@ ports { http = %d, server = %d, serf_lan = %d, serf_wan = -1, dns = %d, grpc = -
 disable_update_check = true
 bind_addr = "127.0.0.1"
 client_addr = "127.0.0.1"
-node_name = "test"
+node_name = "%s"
 log_level = "warn"
-%s`, ports[0], ports[1], ports[2], ports[3], strings.Join(hcl, "\n"))
+%s`, ports[0], ports[1], ports[2], ports[3], NodeName, strings.Join(hcl, "\n"))
 	file := filepath.Join(dir, "agent.hcl")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
