@@ -33,6 +33,19 @@ func hierarchies() []string {
 	return found
 }
 
+// trees are all cgroup hierarchies of this host. A node has groups in hierarchies()
+// only; other kinds of machines take all that there are.
+func trees() ([]string, error) {
+	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
+		return []string{cgroupRoot}, nil
+	}
+	files, err := filepath.Glob(filepath.Join(cgroupRoot, "*", "cgroup.procs"))
+	for i, file := range files {
+		files[i] = filepath.Dir(file)
+	}
+	return files, err
+}
+
 // cgroups are the folders of a group in all hierarchies; name is a lab's id, or
 // id/node.
 func cgroups(name string) []string {
@@ -77,10 +90,14 @@ func members(name string) ([]int, error) {
 // removeCgroups removes the group and all below it, where no process is left. The
 // kernel may hold a group for a moment after its last process.
 func removeCgroups(ctx context.Context, name string) error {
+	all, err := trees()
+	if err != nil {
+		return err
+	}
 	for {
 		var errs []error
-		for _, dir := range cgroups(name) {
-			errs = append(errs, removeTree(dir))
+		for _, tree := range all {
+			errs = append(errs, removeTree(filepath.Join(tree, name)))
 		}
 		err := errors.Join(errs...)
 		if err == nil {

@@ -136,3 +136,32 @@ func TestTwoLabs(t *testing.T) {
 		}
 	}
 }
+
+// TestBareLab shows that a daemon which hides from the lab, as a container's monitor
+// does, ends with it all the same.
+func TestBareLab(t *testing.T) {
+	ctx := untilInterrupt(t)
+	before, err := Snapshot()
+	check(t, err)
+	l := newLab(ctx, t, Options{Bare: true})
+	if _, err := l.Create(ctx, "n1", CreateOptions{}); err == nil {
+		t.Error("a bare lab made a node")
+	}
+	all, err := trees()
+	check(t, err)
+	for _, tree := range all {
+		check(t, os.MkdirAll(filepath.Join(tree, l.ID, "below"), 0o755))
+	}
+	r, err := l.Run(ctx, "env", "-i", "/bin/sh", "-c", "setsid sleep 100000 >/dev/null 2>&1 & echo $!")
+	check(t, err)
+	daemon := strings.TrimSpace(r.Stdout)
+	if _, err := os.Stat("/proc/" + daemon); r.Code != 0 || err != nil {
+		t.Fatalf("there is no daemon: %+v, %v", r, err)
+	}
+	check(t, l.Close())
+	left, err := Leftovers(ctx, before)
+	check(t, err)
+	if len(left) > 0 {
+		t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+	}
+}

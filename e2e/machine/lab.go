@@ -40,6 +40,9 @@ type Options struct {
 	// ConsulServers is how many of the first nodes are Consul's servers, 3 where
 	// it is 0.
 	ConsulServers int
+	// Bare is a lab without nodes: a network, a folder, and the care that nothing is
+	// left of what Lab.Run does there. No base image is made; Create refuses.
+	Bare bool
 	// Log gets what goes on; nil means nowhere.
 	Log logrus.FieldLogger
 }
@@ -77,9 +80,11 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err := o.fill(ctx, cache); err != nil {
 		return nil, err
 	}
-	image, err := base(ctx, cache, newRecipe(o), o.Log)
-	if err != nil {
-		return nil, err
+	image := ""
+	if !o.Bare {
+		if image, err = base(ctx, cache, newRecipe(o), o.Log); err != nil {
+			return nil, err
+		}
 	}
 	l := &Lab{options: o, log: o.Log, base: image}
 	l.closed, l.close = context.WithCancelCause(context.Background())
@@ -107,7 +112,7 @@ func (o *Options) fill(ctx context.Context, cache string) error {
 	if o.ConsulServers == 0 {
 		o.ConsulServers = 3
 	}
-	if o.Consul == "" {
+	if o.Consul == "" && !o.Bare {
 		binary, err := ConsulBinary(ctx)
 		if err != nil {
 			return err
@@ -159,6 +164,10 @@ func (l *Lab) claim(ctx context.Context) error {
 	return nil
 }
 
+// Dir is the lab's own folder, for a test's files too; Close removes it. Only its
+// owner can enter it.
+func (l *Lab) Dir() string { return l.dir }
+
 // Close removes all nodes, the network and the folder, whatever state they are
 // in. It waits until that has happened, at most about half a minute, and may be
 // called twice. Commands that still run in the lab end with an error.
@@ -193,6 +202,8 @@ func (l *Lab) add(name string) (*Node, error) {
 	switch {
 	case l.closed.Err() != nil:
 		return nil, context.Cause(l.closed)
+	case l.options.Bare:
+		return nil, errors.New("a bare lab has no nodes: make one without Options.Bare")
 	case !nodeName.MatchString(name) || name == bridge || name == "lo":
 		return nil, fmt.Errorf("a node cannot be named %q: take up to 12 of a-z, 0-9 and -, a letter first, and neither lo nor %s", name, bridge)
 	case slices.ContainsFunc(l.nodes, func(n *Node) bool { return n.Name == name }):

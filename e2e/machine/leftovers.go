@@ -24,7 +24,7 @@ type State struct {
 	Mounts map[string]string
 	// Namespaces of all processes, and those that a mount holds.
 	Namespaces map[string]string
-	// Cgroups in the hierarchies that nodes have a group in.
+	// Cgroups in all hierarchies.
 	Cgroups map[string]string
 	// Machines are folders that nspawn keeps.
 	Machines map[string]string
@@ -193,7 +193,11 @@ func (s State) readMounts(o others) error {
 }
 
 func (s State) readCgroups(o others) error {
-	for _, h := range hierarchies() {
+	all, err := trees()
+	if err != nil {
+		return err
+	}
+	for _, h := range all {
 		err := filepath.WalkDir(h, func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -99,12 +100,25 @@ func (n *Node) unplug(ctx context.Context) error {
 }
 
 // Run runs a command of the host in the lab's network, as a machine beside the
-// nodes with the address 198.51.100.254. See Node.Run for the result.
+// nodes with the address 198.51.100.254. See Node.Run for the result. Daemons that
+// it leaves behind end with the lab at the latest, whatever they made of their
+// environment: they are in a cgroup of the lab's.
 func (l *Lab) Run(ctx context.Context, argv ...string) (Result, error) {
 	ctx, cancel := l.context(ctx)
 	defer cancel()
-	return capture(ctx, l.ID, bytes.NewReader(nil), append([]string{"nsenter", "--net=" + l.network(), "--"}, argv...)...)
+	groups := cgroups(l.ID + "/" + runGroup)
+	for _, dir := range groups {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return Result{}, fmt.Errorf("a cgroup for %s: %w", argv[0], err)
+		}
+	}
+	inside := []string{"--", "nsenter", "--net=" + l.network(), "--"}
+	return capture(ctx, l.ID, bytes.NewReader(nil),
+		slices.Concat([]string{"sh", "-ec", launch, "launch"}, groups, inside, argv)...)
 }
+
+// runGroup is the cgroup of Run's commands; no node can have this name.
+const runGroup = "_run"
 
 // context ends with ctx, and when the lab is closed.
 func (l *Lab) context(ctx context.Context) (context.Context, context.CancelFunc) {
