@@ -10,7 +10,8 @@ import (
 )
 
 // cuts are the faults in the lab's network: nodes cut off altogether, and pairs
-// from, to between which nothing goes in that direction.
+// from, to between which nothing goes in that direction, as hardware addresses: a
+// disturbed line hides the device.
 type cuts struct {
 	nodes  map[string]bool
 	oneWay map[[2]string]bool
@@ -33,7 +34,7 @@ func (c cuts) rules() string {
 	for _, pair := range slices.SortedFunc(maps.Keys(c.oneWay), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 		// ARP goes through: else the open direction closes too, as soon as the other
 		// end has forgotten the hardware address.
-		fmt.Fprintf(&pass, "    ether type != arp iifname %q oifname %q drop\n", pair[0], pair[1])
+		fmt.Fprintf(&pass, "    ether type != arp ether saddr %s ether daddr %s drop\n", pair[0], pair[1])
 	}
 	chain("prerouting", in.String())
 	chain("forward", pass.String())
@@ -55,18 +56,19 @@ func (l *Lab) CutOneWay(ctx context.Context, from, to *Node) error {
 		return errors.New("a one-way cut needs two different nodes")
 	}
 	return l.changeCuts(ctx, fmt.Sprintf("cutting %s → %s", from.Name, to.Name), func(c *cuts) {
-		c.oneWay[[2]string{from.Name, to.Name}] = true
+		c.oneWay[[2]string{from.hardwareAddress(), to.hardwareAddress()}] = true
 	})
 }
 
-// Heal ends every cut that the node is part of.
+// Heal ends every cut that the node is part of, and the disturbance of its line.
 func (n *Node) Heal(ctx context.Context) error {
-	return n.lab.changeCuts(ctx, "healing "+n.Name, func(c *cuts) { c.heal(n.Name) })
+	err := n.lab.changeCuts(ctx, "healing "+n.Name, func(c *cuts) { c.heal(n.Name, n.hardwareAddress()) })
+	return errors.Join(err, n.Disturb(ctx, Line{}))
 }
 
-func (c *cuts) heal(name string) {
+func (c *cuts) heal(name, hardwareAddress string) {
 	delete(c.nodes, name)
-	maps.DeleteFunc(c.oneWay, func(pair [2]string, _ bool) bool { return slices.Contains(pair[:], name) })
+	maps.DeleteFunc(c.oneWay, func(pair [2]string, _ bool) bool { return slices.Contains(pair[:], hardwareAddress) })
 }
 
 // changeCuts puts the changed cuts in force, all at once, and keeps them only

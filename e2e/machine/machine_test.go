@@ -24,7 +24,7 @@ func TestMachines(t *testing.T) {
 		test func(context.Context, *testing.T, []*Node)
 	}{
 		{"commands", testCommands}, {"few capabilities", testCapabilities}, {"files", testFiles}, {"journal", testJournal},
-		{"no way out", testNoWayOut}, {"cut", testCut}, {"one-way cut", testOneWay}, {"freeze", testFreeze},
+		{"no way out", testNoWayOut}, {"cut", testCut}, {"one-way cut", testOneWay}, {"disturbed line", testDisturbed}, {"freeze", testFreeze},
 		{"power off", testPowerOff}, {"shutdown", testShutdown}, {"full disk", testFullDisk}, {"Consul's leader loses power", testConsul},
 	}
 	ran := 0
@@ -153,9 +153,16 @@ func testFiles(ctx context.Context, t *testing.T, nodes []*Node) {
 
 func testJournal(ctx context.Context, t *testing.T, nodes []*Node) {
 	run(ctx, t, nodes[0], "systemd-run", "--quiet", "--wait", "--unit=hello", "echo", "hello from n1")
-	text, err := nodes[0].Journal(ctx, "hello.service")
-	if err != nil || !strings.Contains(text, "hello from n1") {
-		t.Errorf("the journal has %q, %v", text, err)
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for { // journald writes down what it got a little later
+		text, err := nodes[0].Journal(ctx, "hello.service")
+		if err == nil && strings.Contains(text, "hello from n1") {
+			return
+		}
+		if sleep(soon, 50*time.Millisecond) != nil {
+			t.Fatalf("the journal has %q, %v", text, err)
+		}
 	}
 }
 

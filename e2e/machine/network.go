@@ -65,13 +65,18 @@ func (n *Node) plug(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The same hardware address at each boot, as a network card has.
+	if err := n.applyLine(ctx); err != nil {
+		return err
+	}
 	return n.lab.ip(ctx, n.network(), "link set lo up",
-		fmt.Sprintf("link set host0 address 02:00:c6:33:64:%02x", 10+n.number),
+		"link set host0 address "+n.hardwareAddress(),
 		fmt.Sprintf("addr add %s/24 dev host0", n.Address),
 		"link set host0 up",
 		"route add default via "+bridgeAddress)
 }
+
+// hardwareAddress is the same at each boot, as that of a network card.
+func (n *Node) hardwareAddress() string { return fmt.Sprintf("02:00:c6:33:64:%02x", 10+n.number) }
 
 // silence pulls the cable: no packet gets out any more, not even those by which
 // the kernel would tell peers that the node's connections end.
@@ -84,6 +89,9 @@ func (n *Node) silence(ctx context.Context) error {
 func (n *Node) unplug(ctx context.Context) error {
 	if _, err := os.Stat(n.network()); errors.Is(err, os.ErrNotExist) {
 		return nil
+	}
+	if err := n.endRelay(ctx); err != nil {
+		return fmt.Errorf("unplugging %s: %w", n.Name, err)
 	}
 	// The namespace ends some time after its last user; the link must be gone now.
 	r, err := capture(ctx, n.lab.ID, nil, "nsenter", "--net="+n.lab.network(), "ip", "link", "del", n.Name)
@@ -130,32 +138,41 @@ func (l *Lab) context(ctx context.Context) (context.Context, context.CancelFunc)
 // Dial connects to a node from within the lab's network; the address must be
 // numeric. It fits http.Transport.DialContext and Redis clients. A connection
 // stays in the lab's network and keeps it alive: close it before the lab.
-func (l *Lab) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *Lab) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	if _, err := net.ResolveTCPAddr(network, address); err != nil {
 		return nil, err
 	}
+	err = l.inNetwork(func() error {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
+}
+
+// inNetwork does something on a thread that is in the lab's network: a socket
+// belongs to the namespace of the thread that makes it.
+func (l *Lab) inNetwork(do func() error) error {
 	lan, err := os.Open(l.network())
 	if err != nil {
-		return nil, fmt.Errorf("the lab's network: %w", err)
+		return fmt.Errorf("the lab's network: %w", err)
 	}
 	defer func() { _ = lan.Close() }()
-	// A socket belongs to the namespace of the thread that makes it. A thread that
-	// cannot come back stays locked, and ends with this goroutine.
+	// A thread that cannot come back stays locked, and ends with this goroutine.
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		runtime.UnlockOSThread()
-		return nil, err
+		return err
 	}
 	defer func() { _ = home.Close() }()
 	if err := unix.Setns(int(lan.Fd()), unix.CLONE_NEWNET); err != nil {
 		runtime.UnlockOSThread()
-		return nil, fmt.Errorf("entering the lab's network: %w", err)
+		return fmt.Errorf("entering the lab's network: %w", err)
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	err = do()
 	if back := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); back != nil {
-		return conn, errors.Join(err, fmt.Errorf("leaving the lab's network: %w", back))
+		return errors.Join(err, fmt.Errorf("leaving the lab's network: %w", back))
 	}
 	runtime.UnlockOSThread()
-	return conn, err
+	return err
 }

@@ -22,7 +22,9 @@ type Node struct {
 	dir    string
 	disks  []disk
 
-	mu      sync.Mutex // one start or stop at a time
+	mu      sync.Mutex // one start or stop at a time; it guards line and relay too
+	line    Line       // what a running node has, and gets at its next boot
+	relay   *relay     // nil while the line is undisturbed
 	stateMu sync.Mutex
 	running *nspawn // nil while it is off
 	runs    int     // commands so far

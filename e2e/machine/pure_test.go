@@ -3,6 +3,7 @@ package machine
 import (
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -56,7 +57,7 @@ Components: main
 func TestCutRules(t *testing.T) {
 	c := cuts{
 		nodes:  map[string]bool{"n1": true},
-		oneWay: map[[2]string]bool{{"n2", "n3"}: true, {"n1", "n2"}: true},
+		oneWay: map[[2]string]bool{{"02::12", "02::13"}: true, {"02::11", "02::12"}: true},
 	}
 	const want = `table bridge faults
 delete table bridge faults
@@ -67,8 +68,8 @@ table bridge faults {
   }
   chain forward {
     type filter hook forward priority 0;
-    ether type != arp iifname "n1" oifname "n2" drop
-    ether type != arp iifname "n2" oifname "n3" drop
+    ether type != arp ether saddr 02::11 ether daddr 02::12 drop
+    ether type != arp ether saddr 02::12 ether daddr 02::13 drop
   }
   chain postrouting {
     type filter hook postrouting priority 0;
@@ -79,7 +80,7 @@ table bridge faults {
 	if diff := cmp.Diff(want, c.rules()); diff != "" {
 		t.Error(diff)
 	}
-	c.heal("n1")
+	c.heal("n1", "02::11")
 	if len(c.nodes) != 0 || len(c.oneWay) != 1 {
 		t.Errorf("after healing n1 there are %v and %v", c.nodes, c.oneWay)
 	}
@@ -110,5 +111,23 @@ func TestRecipeName(t *testing.T) {
 	same, err := newRecipe(Options{Suite: "bookworm", Packages: []string{"curl"}, Consul: consul}).name()
 	if err != nil || names[same] != "plain" {
 		t.Errorf("a package that is there already makes another image: %s, %v", same, err)
+	}
+}
+
+func TestLineKeepsOrder(t *testing.T) {
+	line := Line{Delay: 40 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.25}
+	start := time.Unix(0, 0)
+	var last time.Time
+	for _, c := range []struct{ came, chance, want float64 }{
+		{came: 0, chance: 0.5, want: 40}, {came: 1, chance: 0.75, want: 46}, {came: 2, chance: 0, want: 46}, {came: 30, chance: 0, want: 60},
+	} {
+		at := func(ms float64) time.Time { return start.Add(time.Duration(ms * float64(time.Millisecond))) }
+		last = line.due(at(c.came), last, c.chance)
+		if !last.Equal(at(c.want)) {
+			t.Errorf("a packet of %v ms, chance %v, leaves after %s, want %v ms", c.came, c.chance, last.Sub(start), c.want)
+		}
+	}
+	if !line.loses(0.2) || line.loses(0.25) || (Line{}).loses(0) || !(Line{Loss: 1}).loses(0.999) {
+		t.Error("not the share of packets is lost that was asked for")
 	}
 }

@@ -8,6 +8,7 @@ set -eu
 mode=$1 mirror=$2 suite=$3
 shift 3
 export DEBIAN_FRONTEND=noninteractive
+mount -t proc proc /proc # systemd-tmpfiles asks for it; it ends with our mount namespace
 
 echo "deb $mirror $suite main" >/etc/apt/sources.list.d/engines.list
 # A mirror that stands still is good enough here, though apt says that it is out of
