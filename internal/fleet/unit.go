@@ -9,7 +9,8 @@ type Unit struct {
 	Argv []string
 	// Dir is the working directory.
 	Dir string
-	// Log is the file that takes stdout and stderr where there is no journal.
+	// Log is the file that takes stdout and stderr; empty for the journal, where
+	// there is one.
 	Log string
 }
 
@@ -21,6 +22,9 @@ const (
 	UnitInactive UnitState = "inactive"
 	UnitActive   UnitState = "active"
 	UnitFailed   UnitState = "failed"
+	// UnitActivating: there is no process, and systemd starts one without being
+	// asked again: the boot fence still holds it, or a restart waits its second.
+	UnitActivating UnitState = "activating"
 )
 
 // UnitStatus is what a supervisor knows of a unit.

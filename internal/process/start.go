@@ -25,8 +25,11 @@ const retryLock = 10 * time.Millisecond
 // While a child of the unit's former process is left (a background save), Start
 // waits for its end as long as ctx allows.
 func (s *Supervisor) Start(ctx context.Context, u fleet.Unit) error {
-	if err := check(u); err != nil {
+	if err := Check(u); err != nil {
 		return fmt.Errorf("start %s: %w", u.Name, err)
+	}
+	if u.Log == "" {
+		return fmt.Errorf("start %s: the unit names no log file", u.Name)
 	}
 	entry, err := s.unit(u.Name)
 	if err != nil {
@@ -53,8 +56,9 @@ func (s *Supervisor) Start(ctx context.Context, u fleet.Unit) error {
 	return nil
 }
 
-// check finds what is wrong with a unit before anything is touched.
-func check(u fleet.Unit) error {
+// Check finds what is wrong with a unit's program and folder before anything is
+// touched; ErrNoProgram for the program.
+func Check(u fleet.Unit) error {
 	if len(u.Argv) == 0 || !filepath.IsAbs(u.Argv[0]) {
 		return fmt.Errorf("%w: %q is no absolute path", ErrNoProgram, u.Argv)
 	}
@@ -71,9 +75,6 @@ func check(u fleet.Unit) error {
 	}
 	if info, err := os.Stat(u.Dir); err != nil || !info.IsDir() {
 		return fmt.Errorf("working directory %q: %w", u.Dir, errors.Join(err, errNotFolder(info)))
-	}
-	if u.Log == "" {
-		return errors.New("the unit names no log file")
 	}
 	return nil
 }

@@ -1,0 +1,65 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// lookStarting is how often a unit is looked at while something is waited for.
+const lookStarting = 20 * time.Millisecond
+
+// Stop asks systemd to stop the unit (SIGTERM), also one that waits to be started
+// again, and waits until its process has ended, at most until ctx ends; then the
+// error is ErrStillRunning. Nothing is killed by that (hazard D2: a Redis that
+// cannot write its data refuses to go), but systemd does so in the end, after the
+// unit's TimeoutStopSec. A unit that does not run is no error.
+func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
+	st, err := s.read(ctx, name)
+	if err != nil {
+		return fmt.Errorf("stop %s: %w", name, err)
+	}
+	if now := st.status().State; now == fleet.UnitInactive || now == fleet.UnitFailed {
+		return nil
+	}
+	unit, err := UnitName(name)
+	if err != nil {
+		return err
+	}
+	conn, err := s.connection()
+	if err != nil {
+		return fmt.Errorf("stop %s: %w", name, err)
+	}
+	if _, err := conn.StopUnitContext(ctx, unit, "replace", nil); err != nil {
+		return fmt.Errorf("stop %s: systemd refuses to stop %s: %w", name, unit, err)
+	}
+	return s.awaitStop(ctx, name, unit)
+}
+
+func (s *Supervisor) awaitStop(ctx context.Context, name fleet.InstanceID, unit string) error {
+	tick := time.NewTicker(lookStarting)
+	defer tick.Stop()
+	var last state
+	for {
+		st, err := s.read(s.ctx, name)
+		if err == nil {
+			last = st
+			if now := st.status().State; now == fleet.UnitInactive || now == fleet.UnitFailed {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			if last.pid == 0 {
+				return fmt.Errorf("stop %s: %s is %s (%s): %w", name, unit, last.active, last.sub, ctx.Err())
+			}
+			return fmt.Errorf("%s (%s, pid %d) has not ended after SIGTERM: %w; nothing was killed (%w); journalctl -u %s says what it waits for",
+				name, unit, last.pid, ErrStillRunning, ctx.Err(), unit)
+		}
+	}
+}
