@@ -3,8 +3,6 @@ package agent
 import (
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -22,8 +20,8 @@ func (a *agent) leftovers(assigned map[fleet.InstanceID]bool) []fleet.InstanceRe
 	}
 	var out []fleet.InstanceReport
 	for _, e := range entries {
-		kind, group, port, ok := splitID(e.Name())
 		id := fleet.InstanceID(e.Name())
+		kind, group, port, ok := id.Parts()
 		if !e.IsDir() || !ok || assigned[id] {
 			continue
 		}
@@ -39,19 +37,6 @@ func (a *agent) leftovers(assigned map[fleet.InstanceID]bool) []fleet.InstanceRe
 		out = append(out, r)
 	}
 	return out
-}
-
-// splitID takes an instance's id apart: kind, group and port.
-func splitID(name string) (kind fleet.Kind, group string, port int, ok bool) {
-	first, rest, ok := strings.Cut(name, "-")
-	last := strings.LastIndexByte(rest, '-')
-	if !ok || last < 1 {
-		return "", "", 0, false
-	}
-	port, err := strconv.Atoi(rest[last+1:])
-	kind, group = fleet.Kind(first), rest[:last]
-	known := kind == fleet.KindRedis || kind == fleet.KindSentinel
-	return kind, group, port, err == nil && known && fleet.ValidName(group)
 }
 
 // sentinelOnDisk reads what a sentinel that does not run left in its file.

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redfleet/redfleet/agent/preflight"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/netport"
 )
@@ -65,7 +66,13 @@ func (r *roles) listen(ctx context.Context, addr string) (*roleServer, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /role/{instance}", r)
+	mux.HandleFunc("GET "+preflight.ClockPath, tellClock)
 	return &roleServer{listener: l, server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}, nil
+}
+
+// tellClock gives this machine's time, for the preflight of other nodes.
+func tellClock(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // listenPatience is how long an address that is taken is tried again: an agent

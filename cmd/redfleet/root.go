@@ -32,7 +32,7 @@ keeps the credentials the same everywhere and verifies what came up. They meet i
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(
-		newAgent(), newFence(), newCoordinator(), newDevConsul(), newLab(),
+		newAgent(), newFence(), newPreflight(), newCoordinator(), newDevConsul(), newLab(),
 		newStatus(), newVerify(), newEvents(),
 		newSpec(), newApply(), newCredentials(), newVersion(),
 	)

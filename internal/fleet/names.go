@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // Format is the version of the records' JSON. A reader refuses a record with a
@@ -49,6 +50,19 @@ type InstanceID string
 // NewInstanceID joins the three parts.
 func NewInstanceID(kind Kind, group string, port int) InstanceID {
 	return InstanceID(string(kind) + "-" + group + "-" + strconv.Itoa(port))
+}
+
+// Parts takes the id apart again; false where it is none.
+func (id InstanceID) Parts() (kind Kind, group string, port int, ok bool) {
+	first, rest, ok := strings.Cut(string(id), "-")
+	last := strings.LastIndexByte(rest, '-')
+	if !ok || last < 1 {
+		return "", "", 0, false
+	}
+	port, err := strconv.Atoi(rest[last+1:])
+	kind, group = Kind(first), rest[:last]
+	known := kind == KindRedis || kind == KindSentinel
+	return kind, group, port, err == nil && known && ValidName(group)
 }
 
 // Addr is where an instance is reached: the host that it announces (an address,

@@ -41,13 +41,23 @@ func normal(arg string) string {
 	if lower == "yes" || lower == "no" {
 		return lower
 	}
+	if n, ok := Size(arg); ok {
+		return strconv.FormatInt(n, 10)
+	}
+	return arg
+}
+
+// Size reads a size as the engine does: "512mb" is 512 × 1024², "1g" is 10⁹, and
+// a bare number counts bytes. False for what is none, or less than zero.
+func Size(arg string) (int64, bool) {
+	lower := strings.ToLower(arg)
 	digits := strings.TrimRight(lower, "bkmgt")
 	n, err := strconv.ParseInt(digits, 10, 64)
 	unit, known := sizeUnits[lower[len(digits):]]
 	if err != nil || !known || n < 0 || n > (1<<62)/unit {
-		return arg
+		return 0, false
 	}
-	return strconv.FormatInt(n*unit, 10)
+	return n * unit, true
 }
 
 // sizeUnits are those of memtoull in the engine's util.c.

@@ -58,6 +58,9 @@ type AgentConfig struct {
 	// InstanceLog is where the instances' own logs go under systemd: "journal"
 	// (default), or "file" for /var/log/redfleet/<instance>.log.
 	InstanceLog string `toml:"instance_log,omitempty"`
+	// PreflightIgnore are checks of redfleet preflight, by name, whose errors do
+	// not keep the agent from installing an instance.
+	PreflightIgnore []string `toml:"preflight_ignore,omitempty"`
 	// LogLevel is debug, info (default), warn or error; LogFormat text (default)
 	// or json.
 	LogLevel  string `toml:"log_level,omitempty"`

@@ -1,0 +1,66 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// otherFact is a process that serves as Redis or Sentinel.
+type otherFact struct {
+	pid, name, dir string
+}
+
+// programs are the names of processes that hold data or vote. Their command line
+// is never looked at: a password can be in it (hazard C5).
+func programs() []string {
+	return []string{"redis-server", "redis-sentinel", "valkey-server", "valkey-sentinel"}
+}
+
+func gatherOthers(_ context.Context, in *Input) ([]otherFact, error) {
+	var facts []otherFact
+	for _, file := range in.glob("/proc/[0-9]*/comm") {
+		name, err := in.read(file)
+		// comm is cut to 15 letters, as in "redis-sentinel" (14) and "valkey-sentine".
+		is := slices.ContainsFunc(programs(), func(p string) bool { return p[:min(15, len(p))] == name })
+		if err != nil || !is { // it ended meanwhile
+			continue
+		}
+		dir, err := os.Readlink(in.path(path.Dir(file) + "/cwd"))
+		if err != nil {
+			dir = ""
+		}
+		facts = append(facts, otherFact{pid: path.Base(path.Dir(file)), name: name, dir: dir})
+	}
+	return facts, nil
+}
+
+func judgeOthers(in *Input, facts []otherFact) Finding {
+	var own int
+	var others []string
+	for _, f := range facts {
+		if _, _, _, ours := fleet.InstanceID(filepath.Base(f.dir)).Parts(); ours && filepath.Dir(f.dir) == filepath.Clean(in.Config.DataDir) {
+			own++
+			continue
+		}
+		where := "of another user"
+		if f.dir != "" {
+			where = "in " + f.dir
+		}
+		others = append(others, fmt.Sprintf("%s (pid %s, %s)", f.name, f.pid, where))
+	}
+	if len(others) > 0 {
+		return warn("see whose it is (systemctl status PID); stop and disable what is not needed, after its data is saved",
+			"%s", strings.Join(others, ", "))
+	}
+	if own > 0 {
+		return ok("%d run, all of redfleet's", own)
+	}
+	return ok("none runs")
+}

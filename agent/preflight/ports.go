@@ -1,0 +1,142 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/netport"
+)
+
+// portFact is one address and port that an instance is to listen on.
+type portFact struct {
+	at netip.AddrPort
+	// of is the instance; empty for the agent's own port.
+	of fleet.InstanceID
+	// away: this machine does not have the address.
+	away  bool
+	taken bool
+	owner netport.Process
+}
+
+// portFacts are all of them, and the ports that the kernel gives to outgoing
+// connections.
+type portFacts struct {
+	ports     []portFact
+	ephemeral [2]int
+}
+
+func gatherPorts(_ context.Context, in *Input) (portFacts, error) {
+	f := portFacts{ephemeral: in.ephemeral()}
+	for _, i := range in.Plan.Instances {
+		for _, port := range i.Ports {
+			for _, host := range in.Config.Bind {
+				if at, err := netip.ParseAddr(host); err == nil {
+					f.ports = append(f.ports, portFact{at: netip.AddrPortFrom(at, uint16(port)), of: i.ID})
+				}
+			}
+		}
+	}
+	if at, err := netip.ParseAddrPort(in.Config.HTTP); err == nil {
+		f.ports = append(f.ports, portFact{at: at})
+	}
+	for i := range f.ports {
+		p := &f.ports[i]
+		p.away = !mine(p.at.Addr())
+		p.taken = !p.away && !in.listeners.has(p.at) && netport.InUse(p.at)
+	}
+	var taken []netip.AddrPort
+	for _, p := range f.ports {
+		if p.taken {
+			taken = append(taken, p.at)
+		}
+	}
+	owners := netport.Owners(taken)
+	for i := range f.ports {
+		f.ports[i].owner = owners[f.ports[i].at]
+	}
+	return f, nil
+}
+
+// mine tells whether this machine has the address, by what counts for a server:
+// whether it can be listened on.
+func mine(addr netip.Addr) bool {
+	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
+	if err != nil {
+		return !errors.Is(err, syscall.EADDRNOTAVAIL)
+	}
+	_ = ln.Close()
+	return true
+}
+
+func (in *Input) ephemeral() [2]int {
+	var r [2]int
+	if text, err := in.read("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		_, _ = fmt.Sscan(text, &r[0], &r[1]) // what cannot be read is no range
+	}
+	return r
+}
+
+func judgePorts(in *Input, f portFacts) Finding {
+	if len(f.ports) == 0 {
+		return in.unplanned()
+	}
+	var away, taken, loose, own []string
+	for _, p := range f.ports {
+		port := int(p.at.Port())
+		switch {
+		case p.away:
+			away = append(away, p.at.Addr().String())
+		case p.taken && in.owns(p):
+			own = append(own, p.at.String())
+		case p.taken:
+			taken = append(taken, fmt.Sprintf("%s (for %s) is in use by %s", p.at, what(p), p.owner))
+		case p.of != "" && f.ephemeral[0] <= port && port <= f.ephemeral[1]:
+			loose = append(loose, p.at.String())
+		}
+	}
+	switch {
+	case len(away) > 0:
+		return fail("set address and bind in agent.toml to addresses of this machine (ip address shows them)",
+			"this machine does not have the address %s", strings.Join(slices.Compact(away), ", "))
+	case len(taken) > 0:
+		return fail("stop what listens there, where it is not needed; else give the group another port", "%s", strings.Join(taken, "; "))
+	case len(loose) > 0:
+		return warn(fmt.Sprintf("take a port outside of net.ipv4.ip_local_port_range (%d to %d), or list it in net.ipv4.ip_local_reserved_ports",
+			f.ephemeral[0], f.ephemeral[1]),
+			"%s: the kernel may give this port to an outgoing connection, and the instance then does not start", strings.Join(loose, ", "))
+	case len(own) > 0:
+		return ok("%d are free, %s are held by redfleet's own", len(f.ports)-len(own), strings.Join(own, ", "))
+	}
+	return ok("%s", freePorts(f.ports))
+}
+
+func freePorts(ports []portFact) string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = p.at.String()
+	}
+	return "free: " + strings.Join(names, ", ")
+}
+
+func what(p portFact) string {
+	if p.of == "" {
+		return "the agent's role checks"
+	}
+	return string(p.of)
+}
+
+// owns: the instance itself runs already, in its own folder, or the agent does.
+func (in *Input) owns(p portFact) bool {
+	if p.of == "" {
+		return p.owner.Name == "redfleet"
+	}
+	return p.owner.Dir != "" && p.owner.Dir == filepath.Join(in.Config.DataDir, string(p.of))
+}

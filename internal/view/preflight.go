@@ -1,0 +1,66 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/redfleet/redfleet/agent/preflight"
+)
+
+// besideFound is what the columns before the last one take.
+const besideFound = 28
+
+// Preflight writes a table of the checks and one line that sums them up. Why a
+// check matters and what to do is told of warnings and errors only.
+func Preflight(w io.Writer, d preflight.Document, s Style) error {
+	t := newTable(s, "check", "result", "found")
+	wrap(t, s.room(besideFound), 3)
+	for _, c := range d.Checks {
+		t.AppendRow(table.Row{c.Name, ending(c, s), c.Found})
+		if c.Status != preflight.Warning && c.Status != preflight.Error {
+			continue
+		}
+		t.AppendRow(table.Row{"", "", s.dim("why: " + c.Why)})
+		if c.Do != "" {
+			t.AppendRow(table.Row{"", "", "do: " + c.Do})
+		}
+	}
+	if err := write(w, "", t); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, preflightSum(d, s))
+	return err
+}
+
+func ending(c preflight.Result, s Style) string {
+	switch c.Status {
+	case preflight.OK:
+		return s.good("ok")
+	case preflight.Warning:
+		return s.warn("warning")
+	case preflight.Error:
+		return s.bad("ERROR")
+	case preflight.Ignored:
+		return s.dim("ignored " + string(c.Was))
+	default:
+		return s.dim("not applicable")
+	}
+}
+
+func preflightSum(d preflight.Document, s Style) string {
+	who := strings.Trim(d.Fleet+"/"+d.Node, "/")
+	if d.Spec != "" {
+		who += ", by " + d.Spec
+	}
+	text := fmt.Sprintf("%s: %d errors, %d warnings in %d checks", who, d.Errors, d.Warnings, len(d.Checks))
+	switch {
+	case d.Errors > 0:
+		return s.bad(text) + "; nothing new can be installed here"
+	case d.Warnings > 0:
+		return s.warn(text)
+	}
+	return s.good(text)
+}
