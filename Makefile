@@ -46,15 +46,17 @@ check: ## formatting, vet, staticcheck, shellcheck, the imports' direction
 	@.ci/install check
 	.ci/check
 
+.PHONY: e2e
+e2e: ## builds the .deb, then all tests on machines: 3, 6 and 12 nodes, faults, packages; needs root
+	@.ci/e2e
+
 .PHONY: e2e-machines
 e2e-machines: ## the machines for end-to-end tests (e2e/machine), tested themselves; needs root
-	@[[ $$(id -u) == 0 ]] || { echo "make e2e-machines makes real machines (namespaces, mounts, cgroups): run it as root, for example sudo -E make e2e-machines" >&2; exit 1; }
-	@.ci/install machines
-	@.ci/consul
-	@# Built first, so that an interrupt reaches the tests and not the go command, which would not wait for their cleaning up.
-	@temp=$$(mktemp -d); trap 'rm -rf "$$temp"' EXIT; trap : INT; \
-	go test -c -race -tags e2e -o "$$temp/machine.test" ./e2e/machine; \
-	cd e2e/machine; "$$temp/machine.test" -test.v -test.failfast -test.timeout=8m
+	@.ci/e2e ./e2e/machine
+
+.PHONY: e2e-matrix
+e2e-matrix: ## each engine on each Debian: bring-up, failover, rejoin, as a table; needs root
+	@.ci/e2e ./e2e/matrix
 
 .PHONY: bench
 bench: bench-bringup bench-footprint ## both benches

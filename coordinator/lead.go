@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -16,7 +15,6 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/secret"
-	"github.com/redfleet/redfleet/systemd"
 )
 
 const (
@@ -42,8 +40,6 @@ type daemon struct {
 	now     func() time.Time
 	mint    plan.Mint
 	random  io.Reader
-	notify  systemd.Notifier
-	leads   atomic.Bool
 }
 
 // term is one time of leading: from getting the lease to losing it.
@@ -111,10 +107,7 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 		case entries = <-updates:
 		case <-look.C:
 		}
-		t.notify.Alive()
 		settled, err := t.pass(ctx, entries)
-		t.notify.Alive()
-		t.notify.Status(t.statusLine())
 		switch {
 		case errors.Is(err, consul.ErrLeaseLost), ctx.Err() != nil:
 			return err

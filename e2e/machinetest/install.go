@@ -22,6 +22,9 @@ const packagePath = "/root/redfleet.deb"
 // else what `make deb` builds.
 func Package(ctx context.Context, t testing.TB) string {
 	t.Helper()
+	if !makesPackage(t) {
+		return ""
+	}
 	if path := os.Getenv(packageVariable); path != "" {
 		return path
 	}
@@ -58,16 +61,16 @@ func (f *Fleet) Install(ctx context.Context, t testing.TB, nodes ...*machine.Nod
 	if len(nodes) == 0 {
 		nodes = f.Nodes
 	}
-	if makesPackage(t) {
-		f.installPackage(ctx, t, nodes)
-	} else {
-		f.installByHand(ctx, t, nodes)
-	}
+	f.install(ctx, t, Package(ctx, t), nodes)
 }
 
-func (f *Fleet) installPackage(ctx context.Context, t testing.TB, nodes []*machine.Node) {
+func (f *Fleet) install(ctx context.Context, t testing.TB, path string, nodes []*machine.Node) {
 	t.Helper()
-	deb, err := os.ReadFile(Package(ctx, t))
+	if path == "" {
+		f.installByHand(ctx, t, nodes)
+		return
+	}
+	deb, err := os.ReadFile(path)
 	check(t, err)
 	f.Each(t, nodes, func(n *machine.Node) error {
 		if err := n.PutFile(ctx, packagePath, deb, 0o644); err != nil {

@@ -39,14 +39,26 @@ func (f *Fleet) Apply(ctx context.Context, t testing.TB, spec string) {
 	}
 }
 
+// Figures is how long a bring-up took.
+type Figures struct {
+	// InstallToServing is from the first dpkg to the group verified; the machines
+	// and their Consul were up before. ApplyToServing is the part from `redfleet
+	// apply` on.
+	InstallToServing, ApplyToServing time.Duration
+}
+
 // BringUp takes fresh machines to a group that serves and is verified: Install,
 // Join, Apply of Spec(""), WaitServing.
-func (f *Fleet) BringUp(ctx context.Context, t testing.TB) {
+func (f *Fleet) BringUp(ctx context.Context, t testing.TB) Figures {
 	t.Helper()
-	f.Install(ctx, t)
+	deb := Package(ctx, t) // building it is no part of the figures
+	start := time.Now()
+	f.install(ctx, t, deb, f.Nodes)
 	f.Join(ctx, t)
+	applied := time.Now()
 	f.Apply(ctx, t, f.Spec(""))
 	f.WaitServing(ctx, t)
+	return Figures{InstallToServing: time.Since(start), ApplyToServing: time.Since(applied)}
 }
 
 // WaitServing waits until the group serves and every check of verify holds, and

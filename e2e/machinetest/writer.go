@@ -9,8 +9,6 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/redfleet/redfleet/e2e/machine"
 )
 
 // writePause is between two writes, so that a run has some hundred per second.
@@ -112,9 +110,15 @@ func (w *Writer) note(i int, err error) {
 // WaitMore waits until so many more writes have been acknowledged.
 func (w *Writer) WaitMore(ctx context.Context, t testing.TB, more int) {
 	t.Helper()
-	count := func() int { w.mu.Lock(); defer w.mu.Unlock(); return len(w.report.Acknowledged) }
-	want := count() + more
-	Eventually(ctx, t, time.Minute, fmt.Sprintf("%d more acknowledged writes", more), func() bool { return count() >= want })
+	want := w.Count() + more
+	Eventually(ctx, t, time.Minute, fmt.Sprintf("%d more acknowledged writes", more), func() bool { return w.Count() >= want })
+}
+
+// Count is how many writes have been acknowledged.
+func (w *Writer) Count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.report.Acknowledged)
 }
 
 // Stop ends the writer and says what became of its writes.
@@ -137,25 +141,9 @@ func (w Writes) NoError(t testing.TB) {
 	}
 }
 
-// Lost are the keys of acknowledged writes that the node's server does not have.
-func (f *Fleet) Lost(ctx context.Context, t testing.TB, n *machine.Node, w Writes) []int {
-	t.Helper()
-	server := goredis.NewClient(&goredis.Options{Addr: fmt.Sprintf("%s:%d", n.Address, RedisPort),
-		Password: f.Password(ctx, t), Dialer: f.Lab.Dial, MaxRetries: -1})
-	defer func() { _ = server.Close() }()
-	replies := make([]*goredis.IntCmd, len(w.Acknowledged))
-	_, err := server.Pipelined(ctx, func(p goredis.Pipeliner) error {
-		for i, number := range w.Acknowledged {
-			replies[i] = p.Exists(ctx, key(number))
-		}
-		return nil
-	})
-	check(t, err)
-	var lost []int
-	for i, reply := range replies {
-		if reply.Val() == 0 {
-			lost = append(lost, w.Acknowledged[i])
-		}
-	}
-	return lost
+// Last is the number of the last acknowledged write.
+func (w *Writer) Last() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.report.Acknowledged[len(w.report.Acknowledged)-1]
 }

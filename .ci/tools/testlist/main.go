@@ -4,6 +4,7 @@
 //
 //	go test -json ./... | testlist -check LIST   show the run, compare, exit 1 on a difference
 //	go test -json -list . ./... | testlist -print   the list of what there is
+//	… | testlist -e2e [-check LIST]   show a run of tests on machines, its figures and how many cases ran
 //
 // A line of the list is a package below the module and a top-level test.
 package main
@@ -22,6 +23,7 @@ func main() {
 	list := flag.String("check", "", "compare the run on stdin with this `list`")
 	printing := flag.Bool("print", false, "print the tests that `go test -json -list` on stdin names")
 	module := flag.String("module", "", "the module's `path`, left out of the packages' names")
+	e2e := flag.Bool("e2e", false, "the run is of tests on machines: show their figures and count the cases; a list is not needed")
 	renew := flag.String("renew", "make tests-list", "the `command` that renews the list")
 	flag.Parse()
 
@@ -29,6 +31,8 @@ func main() {
 	switch {
 	case *printing:
 		err = printList(os.Stdin, os.Stdout, *module)
+	case *e2e:
+		err = checkE2E(os.Stdin, os.Stdout, *module, *list, *renew)
 	case *list != "":
 		err = check(os.Stdin, os.Stdout, *module, *list, *renew)
 	default:
@@ -46,6 +50,7 @@ type event struct {
 	Package string
 	Test    string
 	Output  string
+	Elapsed float64 // seconds, at the end of a test or package
 }
 
 // events calls f for each event. A line that is none, as the go command writes
@@ -73,18 +78,9 @@ func short(module, pkg string) string {
 }
 
 func check(in io.Reader, out io.Writer, module, list, renew string) error {
-	want, err := readList(list)
-	if err != nil {
-		return err
-	}
 	r := newRun(out, module)
 	if err := events(in, out, r.take); err != nil {
 		return fmt.Errorf("reading the output of go test -json: %w", err)
 	}
-	problems := r.compare(want)
-	if len(problems) == 0 {
-		fmt.Fprintf(out, "%d tests in %d packages ran and passed; all are in %s.\n", len(r.ran), r.packages(), list)
-		return nil
-	}
-	return fmt.Errorf("\n%s\nWhere the list is behind the tests, renew it with: %s", strings.Join(problems, "\n"), renew)
+	return r.against(list, renew)
 }

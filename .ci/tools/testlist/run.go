@@ -110,6 +110,20 @@ func (r *run) packages() int {
 	return len(seen)
 }
 
+// against compares the run with the list and says so.
+func (r *run) against(list, renew string) error {
+	want, err := readList(list)
+	if err != nil {
+		return err
+	}
+	problems := r.compare(want)
+	if len(problems) == 0 {
+		fmt.Fprintf(r.out, "%d tests in %d packages ran and passed; all are in %s.\n", len(r.ran), r.packages(), list)
+		return nil
+	}
+	return fmt.Errorf("\n%s\nWhere the list is behind the tests, renew it with: %s", strings.Join(problems, "\n"), renew)
+}
+
 // compare says what is wrong with the run, sorted, one line each.
 func (r *run) compare(want map[entry]bool) []string {
 	var problems []string

@@ -78,3 +78,36 @@ func TestPrintList(t *testing.T) {
 		t.Error("a list of half the packages was taken for the whole")
 	}
 }
+
+func TestE2E(t *testing.T) {
+	const events = `{"Action":"output","Package":"m/e","Test":"TestThree","Output":"e2e nodes=3 apply_s=1\n"}
+{"Action":"pass","Package":"m/e","Test":"TestThree/failover/of_one"}
+{"Action":"pass","Package":"m/e","Test":"TestThree/failover"}
+{"Action":"pass","Package":"m/e","Test":"TestThree/rejoin","Elapsed":2}
+{"Action":"pass","Package":"m/e","Test":"TestThree"}
+{"Action":"pass","Package":"m/e","Test":"TestOther"}
+{"Action":"pass","Package":"m/e","Elapsed":7.6}
+`
+	for _, c := range []struct{ name, events, want, shows string }{
+		{"figures and cases", events, "", "e2e nodes=3 apply_s=1 cases=2\ne2e total packages=1 tests=2 cases=3 seconds=8\n"},
+		{"a case is shown", events, "", "pass  e TestThree/rejoin  2.0 s"},
+		{"nothing ran", "", "no test ran", "cases=0"},
+		{"one failed", events + `{"Action":"fail","Package":"m/f"}`, "failed:   f", "cases=3"},
+		{"one was skipped", events + `{"Action":"skip","Package":"m/e","Test":"TestNo"}`, "skipped:  e TestNo", "cases=4"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out strings.Builder
+			err := checkE2E(strings.NewReader(c.events), &out, "m", "", "make it")
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if (c.want == "") != (err == nil) || !strings.Contains(text, c.want) {
+				t.Errorf("error %q, want one with %q", text, c.want)
+			}
+			if !strings.Contains(out.String(), c.shows) {
+				t.Errorf("shown %q, want %q in it", out.String(), c.shows)
+			}
+		})
+	}
+}
