@@ -139,16 +139,13 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 	if err != nil {
 		return err
 	}
-	old, err := safefile.Read(path)
-	var onDisk *redisconf.File
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	onDisk, err := ReadConf(path)
+	if err != nil {
 		return err
-	default:
-		if onDisk, err = redisconf.Parse(old); err != nil {
-			return fmt.Errorf("%s is damaged and is kept as it is (%w); move it away to have it made anew", path, err)
-		}
+	}
+	var old []byte
+	if onDisk != nil {
+		old = onDisk.Bytes()
 	}
 	merged, _ := redisconf.Merge(onDisk, fresh, owned)
 	edit(merged)
@@ -157,6 +154,23 @@ func (a *Applier) writeConf(ctx context.Context, label effect.Label, path string
 		return nil
 	}
 	return a.Effects.Do(ctx, label, func(context.Context) error { return safefile.Write(path, next, 0o600) })
+}
+
+// ReadConf reads a file that the engine rewrites; nil where there is none. One
+// that cannot be read is an error that says what to do about it.
+func ReadConf(path string) (*redisconf.File, error) {
+	b, err := safefile.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := redisconf.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged and is kept as it is (%w); move it away to have it made anew", path, err)
+	}
+	return f, nil
 }
 
 // startPatience is how long a start may wait for what the former process left (a

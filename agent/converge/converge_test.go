@@ -149,11 +149,16 @@ func TestPriorityOfANewReplica(t *testing.T) {
 		"back without its data":           {false, false, Memory{Started: true, HadData: true}, 0},
 		"back before it caught up":        {false, true, Memory{Started: true, RaisePriority: true}, 0},
 		"back, as empty as the group was": {false, false, Memory{Started: true}, 100},
+		"back, empty beside data":         {false, false, Memory{Started: true, ReplID: "beside data"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in.Disk.Dataset.Present, in.Memory = tc.present, tc.memory
 			if tc.memory.Started {
 				in.Disk.Follows = addr("n2", 6379)
+			}
+			in.Servers = nil
+			if tc.memory.ReplID != "" {
+				in.Servers = []fence.ServerView{{Addr: addr("n2", 6379), Answered: true, Keys: 1}}
 			}
 			g := goal(fleet.KindRedis, seeded("n2", tc.fresh))
 			out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})

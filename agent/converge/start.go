@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"slices"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/fence"
@@ -37,11 +38,13 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 	return []Step{s}, why{d.Rule, d.Reason}
 }
 
-// lacksData: the replica is new, lost its data, or never caught up, and must not
-// be promotable before it has (hazard S19). One that was last seen in step with
-// an empty group is none of these.
+// lacksData: the replica is new, lost its data, never caught up, or is empty
+// beside a server that is not, and must not be promotable before it has caught up
+// (hazard S19). One that was last seen in step with an empty group is none of
+// these.
 func lacksData(in Instance) bool {
-	lost := !in.Disk.Dataset.Present && (in.Memory.HadData || !in.Memory.Started)
+	beside := slices.ContainsFunc(in.Servers, func(s fence.ServerView) bool { return s.Answered && (s.Keys > 0 || s.Loading) })
+	lost := !in.Disk.Dataset.Present && (in.Memory.HadData || !in.Memory.Started || beside)
 	return in.Memory.RaisePriority || lost
 }
 
@@ -53,6 +56,7 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 		Self: fence.Self{
 			Addr: g.Addr, Follows: in.Disk.Follows, NoRole: in.Disk.NoRole,
 			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
+			Ran: in.Memory.ReplID != "",
 		},
 		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
 	}

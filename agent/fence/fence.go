@@ -37,6 +37,9 @@ type ServerView struct {
 	Role     fleet.Role
 	Master   fleet.Addr
 	Keys     int64
+	// Loading: it reads what it has on disk, or gets it from its master, and Keys
+	// does not say yet how much that is. It counts as data.
+	Loading bool
 	// ReplID and ReplID2 are the lineages that the server's data belongs to.
 	ReplID, ReplID2 string
 }
@@ -48,6 +51,8 @@ type Self struct {
 	Follows fleet.Addr
 	// NoRole: there is no redis.conf that says what it was.
 	NoRole bool
+	// Ran: it was seen to run and answer here.
+	Ran bool
 	// HasData: its folder holds data now. HadData: it held some when it ran.
 	HasData, HadData bool
 	// ReplID is the last lineage that it was seen with; empty if unknown.
@@ -92,7 +97,7 @@ func Decide(c Case) Decision {
 // by nobody with data, whoever named it (promise data-wins).
 func follow(c Case, rule string, master fleet.Addr, reason string) Decision {
 	for _, s := range c.Servers {
-		if s.Addr != master || !s.Answered || !c.Self.HasData || s.Keys > 0 {
+		if s.Addr != master || !s.Answered || !c.Self.HasData || s.Keys > 0 || s.Loading {
 			continue
 		}
 		if c.Self.ReplID != "" && (s.ReplID == c.Self.ReplID || s.ReplID2 == c.Self.ReplID) {

@@ -85,6 +85,13 @@ func TestDecide(t *testing.T) {
 		"youth does not excuse an empty master": {
 			Case{Self: Self{Addr: me, HadData: true}, DownAfter: time.Minute, Sentinels: names(me, 3, func(v *SentinelView) { v.Uptime = time.Second }),
 				Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"an empty ex-master waits while a replica loads": {
+			Case{Self: Self{Addr: me}, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Loading: true}}}, false, fleet.Addr{}, "no-empty-master"},
+		"a master that loads is not empty": {
+			Case{Self: full, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, ReplID: "L9", Loading: true}}}, true, other, "follow"},
+		"while forming a master that ran waits for a majority": {
+			Case{Self: Self{Addr: me, HasData: true, Ran: true}, Seed: seed, Sentinels: silent(3)}, false, fleet.Addr{}, "no-majority"},
 		"a master that never held data starts empty": {
 			Case{Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, true, fleet.Addr{}, "no-replica"},
 		"data is not wiped by an empty master of another lineage": {

@@ -79,6 +79,12 @@ func decideForming(c Case, answered int) Decision {
 	if d, lost := lostData(c); lost {
 		return d
 	}
+	if c.Self.Ran {
+		// The group may serve by now, under another master, and this node not know:
+		// its agent ended before the news came.
+		return hold("no-majority", fmt.Sprintf(
+			"it ran as the master while the group formed, and %d of %d sentinels answered since; it starts again on the word of a majority", answered, len(c.Sentinels)))
+	}
 	return start("forming", fleet.Addr{}, reason)
 }
 
@@ -125,9 +131,13 @@ func lostData(c Case) (Decision, bool) {
 		return Decision{}, false
 	}
 	for _, s := range c.Servers {
-		if s.Answered && s.Keys > 0 {
+		switch {
+		case s.Answered && s.Keys > 0:
 			return hold("no-empty-master", fmt.Sprintf(
 				"its data is gone while %s still holds %d keys: waiting until another is master", s.Addr, s.Keys)), true
+		case s.Answered && s.Loading:
+			return hold("no-empty-master", fmt.Sprintf(
+				"its data is gone while %s is loading what it holds: waiting until that is known", s.Addr)), true
 		}
 	}
 	if c.Self.HadData {

@@ -19,7 +19,6 @@ import (
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/redisconf"
-	"github.com/redfleet/redfleet/internal/safefile"
 )
 
 const (
@@ -39,7 +38,11 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 		}
 	}
 	s.Facts.DownSince = w.downSince
-	s.Facts.Disk = o.disk(g, s.Facts.Memory.EmptyMark)
+	disk, err := o.disk(g, s.Facts.Memory.EmptyMark)
+	if err != nil && s.Facts.Problem == "" {
+		s.Facts.Problem = err.Error()
+	}
+	s.Facts.Disk = disk
 	s.Facts.PortOwner = portOwner(g.Addr, apply.Dir(o.DataDir, g.ID))
 	if g.Seed != nil {
 		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
@@ -58,11 +61,13 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	return s
 }
 
-func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
+// disk reads what the files of an instance say. The error is about one that says
+// nothing, because it is damaged.
+func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) (converge.Disk, error) {
 	dir := apply.Dir(o.DataDir, g.ID)
 	if g.Kind != fleet.KindRedis {
 		_, err := os.Stat(filepath.Join(dir, "sentinel.conf"))
-		return converge.Disk{NoRole: errors.Is(err, fs.ErrNotExist)}
+		return converge.Disk{NoRole: errors.Is(err, fs.ErrNotExist)}, nil
 	}
 	files, err := rdb.Inspect(dir, rdb.DefaultNames())
 	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB(), NoRole: true}
@@ -72,12 +77,11 @@ func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) converge.Disk {
 	if err != nil {
 		d.Dataset.Present = true // what cannot be read counts as data (promise data-wins)
 	}
-	if b, err := safefile.Read(filepath.Join(dir, "redis.conf")); err == nil {
-		if f, err := redisconf.Parse(b); err == nil {
-			d.Follows, d.NoRole = follows(f), false
-		}
+	conf, err := apply.ReadConf(filepath.Join(dir, "redis.conf"))
+	if conf != nil && !conf.Empty() {
+		d.Follows, d.NoRole = follows(conf), false
 	}
-	return d
+	return d, err
 }
 
 func follows(f *redisconf.File) fleet.Addr {
@@ -172,12 +176,18 @@ func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fe
 			if err != nil {
 				return
 			}
-			views[i] = fence.ServerView{Addr: views[i].Addr, Answered: true, Role: info.Role, Master: info.Master,
-				Keys: info.Keys, ReplID: info.ReplID, ReplID2: info.ReplID2}
+			views[i] = serverView(views[i].Addr, info)
 		})
 	}
 	wg.Wait()
 	return views
+}
+
+func serverView(addr fleet.Addr, info redis.Info) fence.ServerView {
+	return fence.ServerView{
+		Addr: addr, Answered: true, Role: info.Role, Master: info.Master,
+		Keys: info.Keys, Loading: info.Loading, ReplID: info.ReplID, ReplID2: info.ReplID2,
+	}
 }
 
 // portOwner tells who listens on an instance's port while its process is down.

@@ -37,7 +37,7 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
 	}
 	if !info.AOF {
-		s.Facts.Disk = o.disk(g, "") // whether it was started from a snapshot
+		s.Facts.Disk, _ = o.disk(g, "") // whether it was started from a snapshot
 	}
 	s.Probes = w.probes.look(ctx, o.Now(), g, w.password)
 }

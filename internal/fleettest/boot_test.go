@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,18 +53,6 @@ func startUnit(t *testing.T, f *Fleet, i int, id fleet.InstanceID, args ...strin
 	}
 }
 
-// bootNode is what the systemd of node n<i> does at boot with the agent gone: the
-// sentinel starts at once, the server after its fence.
-func bootNode(t *testing.T, f *Fleet, i int, wait time.Duration) (boot.Start, error) {
-	t.Helper()
-	startUnit(t, f, i, sentinelID)
-	start, err := fenceOn(t, f, i, wait)
-	if err == nil {
-		startUnit(t, f, i, redisID)
-	}
-	return start, err
-}
-
 // darken ends the agents, the coordinator and everything that they started, and
 // leaves the files: a power loss, after which only systemd is there.
 func darken(t *testing.T, f *Fleet) {
@@ -71,48 +61,105 @@ func darken(t *testing.T, f *Fleet) {
 	f.killAll()
 }
 
-// TestBootAfterPowerLoss: all nodes come back at once, with neither agent nor
-// Consul. The old master serves its data again, nobody waits for long, and no
-// failover happens.
-func TestBootAfterPowerLoss(t *testing.T) {
-	t.Parallel()
-	f := bring(t, 3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(5 * time.Second) })
-	master := index(t, f.WaitServing(servingIn).Master.Node)
-	password := f.Redis(master)
-	if err := password.Set(t.Context(), "kept", "yes"); err != nil {
+// dark is a group that served, of which only files are left, and its master.
+func dark(t *testing.T, downAfter time.Duration) (f *Fleet, master int) {
+	t.Helper()
+	f = bring(t, 3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(downAfter) })
+	master = index(t, f.WaitServing(servingIn).Master.Node)
+	if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1100 * time.Millisecond) // appendfsync everysec: what is on disk is the promise
+	eventually(t, servingIn, "every agent has seen the data", func() bool {
+		for i := 1; i <= 3; i++ {
+			b, _ := os.ReadFile(memoryFile(f, i))
+			if !strings.Contains(string(b), `"had_data": true`) || !strings.Contains(string(b), `"served": true`) {
+				return false
+			}
+		}
+		return true
+	})
+	// appendfsync everysec: what is on disk is the promise.
+	time.Sleep(1100 * time.Millisecond)
 	darken(t, f)
-	starts := make([]boot.Start, 4)
-	errs := make([]error, 4)
-	done := make(chan int)
+	return f, master
+}
+
+func memoryFile(f *Fleet, i int) string {
+	return filepath.Join(f.AgentConfig(i).StateDir, "instances", string(redisID)+".json")
+}
+
+func confFile(f *Fleet, i int) string {
+	return filepath.Join(folder(f, i, fleet.KindRedis), "redis.conf")
+}
+
+// addrOf is the server of node n<i>.
+func addrOf(f *Fleet, i int) fleet.Addr { return fleet.Addr{Host: f.Host(i), Port: redisPort} }
+
+// heldBy checks that a fence refused by a rule.
+func heldBy(t *testing.T, err error, rule string) {
+	t.Helper()
+	var held *boot.Held
+	if !errors.As(err, &held) || held.Rule != rule || held.Reason == "" {
+		t.Fatalf("the fence gave %v, want it to hold the server by the rule %s", err, rule)
+	}
+}
+
+// startsAs checks that a fence let the server start in a role; zero is the master.
+func startsAs(t *testing.T, start boot.Start, err error, follow fleet.Addr, rule string) {
+	t.Helper()
+	if err != nil || start.Follow != follow || start.Rule != rule {
+		t.Fatalf("the fence gave %v, %v; want a start following %q by the rule %s", start, err, follow, rule)
+	}
+}
+
+// whole waits until the servers that run have the data, one master and the
+// others linked to it.
+func whole(t *testing.T, f *Fleet, master int, replicas ...int) {
+	t.Helper()
+	for _, i := range append([]int{master}, replicas...) {
+		r := f.Redis(i)
+		eventually(t, failoverIn, fmt.Sprintf("n%d shows the data in its role", i), func() bool {
+			got, _, err := r.Get(t.Context(), "kept")
+			info, errInfo := r.Observe(t.Context())
+			if errors.Join(err, errInfo) != nil || got != "yes" {
+				return false
+			}
+			if i == master {
+				return info.Role == fleet.RoleMaster
+			}
+			return info.Role == fleet.RoleReplica && info.LinkUp && info.Master == addrOf(f, master)
+		})
+	}
+}
+
+// TestBootAfterPowerLoss: all nodes come back at once, with neither agent nor
+// Consul. The old master serves its data again at once, and no failover happens.
+func TestBootAfterPowerLoss(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 5*time.Second)
+	type result struct {
+		node  int
+		start boot.Start
+		err   error
+	}
+	results := make(chan result)
 	began := time.Now()
 	for i := 1; i <= 3; i++ {
+		startUnit(t, f, i, sentinelID)
 		go func() {
-			starts[i], errs[i] = bootNode(t, f, i, 20*time.Second)
-			done <- i
+			start, err := fenceOn(t, f, i, 20*time.Second)
+			results <- result{i, start, err}
 		}()
 	}
 	for range 3 {
-		i := <-done
-		t.Logf("n%d after %v: %v %v", i, time.Since(began).Round(time.Millisecond), starts[i], errs[i])
-	}
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	for i := 1; i <= 3; i++ {
-		want := fleet.Addr{Host: f.Host(master), Port: redisPort}
-		if i == master {
-			want = fleet.Addr{}
+		r := <-results
+		t.Logf("n%d after %v: %v", r.node, time.Since(began).Round(time.Millisecond), r.start)
+		want, rule := addrOf(f, master), "follow"
+		if r.node == master {
+			want, rule = fleet.Addr{}, "young-sentinels"
 		}
-		if starts[i].Follow != want {
-			t.Errorf("n%d starts %v, the master was n%d", i, starts[i], master)
-		}
+		startsAs(t, r.start, r.err, want, rule)
+		startUnit(t, f, r.node, redisID)
 	}
-	eventually(t, servingIn, "the old master shows its data", func() bool {
-		got, _, err := f.Redis(master).Get(t.Context(), "kept")
-		return err == nil && got == "yes"
-	})
-	checkReplication(t, f, 3)
+	whole(t, f, master, others(master)...)
 }

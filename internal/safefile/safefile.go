@@ -104,6 +104,9 @@ func fill(f *os.File, content []byte, mode fs.FileMode, owner unix.Stat_t) error
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
 	var made unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &made); err != nil {
 		return err
@@ -112,9 +115,6 @@ func fill(f *os.File, content []byte, mode fs.FileMode, owner unix.Stat_t) error
 		if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
 			return err
 		}
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
 	}
 	return f.Sync()
 }

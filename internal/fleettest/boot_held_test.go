@@ -1,0 +1,236 @@
+package fleettest
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// TestBootOnAMinority: a node that comes back alone never starts as a master,
+// whatever its files say, and starts at once when a second sentinel is there.
+func TestBootOnAMinority(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 5*time.Second)
+	before := read(t, confFile(f, master))
+	_, err := fenceOn(t, f, master, 0)
+	heldBy(t, err, "no-majority")
+	startUnit(t, f, master, sentinelID)
+	_, err = fenceOn(t, f, master, 500*time.Millisecond)
+	heldBy(t, err, "no-majority")
+	if now := read(t, confFile(f, master)); now != before {
+		t.Errorf("a fence that held the server changed its file to:\n%s", redacted(now))
+	}
+	startUnit(t, f, master%3+1, sentinelID)
+	start, err := fenceOn(t, f, master, 5*time.Second)
+	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
+}
+
+// TestBootOfAReplicaAlone: a replica harms nobody and starts as what it was, so
+// that reads go on and a later failover finds it.
+func TestBootOfAReplicaAlone(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 5*time.Second)
+	start, err := fenceOn(t, f, master%3+1, 0)
+	startsAs(t, start, err, addrOf(f, master), "as-it-was")
+}
+
+// TestBootOfAStaleMaster: the others failed over while it was off; it comes back
+// with a file that says master, and follows.
+func TestBootOfAStaleMaster(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 2*time.Second)
+	for _, i := range others(master) {
+		startUnit(t, f, i, sentinelID)
+		start, err := fenceOn(t, f, i, 10*time.Second)
+		startsAs(t, start, err, addrOf(f, master), start.Rule)
+		startUnit(t, f, i, redisID)
+	}
+	_, err := fenceOn(t, f, master, 0)
+	heldBy(t, err, "await-failover")
+	start, err := fenceOn(t, f, master, failoverIn)
+	now := newMaster(t, f, master, start.Follow)
+	startsAs(t, start, err, addrOf(f, now), "follow")
+	startUnit(t, f, master, redisID)
+	for i := 1; i <= 3; i++ {
+		if i != now {
+			whole(t, f, now, i)
+		}
+	}
+}
+
+// newMaster is the node of an address, which must not be the old master's.
+func newMaster(t *testing.T, f *Fleet, old int, addr fleet.Addr) int {
+	t.Helper()
+	for _, i := range others(old) {
+		if addrOf(f, i) == addr {
+			return i
+		}
+	}
+	t.Fatalf("%v is none of the others' servers", addr)
+	return 0
+}
+
+// TestBootWithoutItsData: a master whose data files are gone is held while others
+// have the data, and comes back as a replica that cannot be promoted before it has caught up (no-empty-master, S19).
+func TestBootWithoutItsData(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 2*time.Second)
+	for _, name := range []string{"appendonlydir", "dump.rdb"} {
+		if err := os.RemoveAll(filepath.Join(folder(f, master, fleet.KindRedis), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The agent's memory is lost too, so that only the others' answers tell.
+	if err := os.WriteFile(memoryFile(f, master), []byte(`{"started": true, "served": true, "replid": "1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startUnit(t, f, master, sentinelID)
+	for _, i := range others(master) {
+		startUnit(t, f, i, sentinelID)
+		start, err := fenceOn(t, f, i, 10*time.Second)
+		startsAs(t, start, err, addrOf(f, master), start.Rule)
+		startUnit(t, f, i, redisID)
+	}
+	eventually(t, servingIn, "a replica shows the data", func() bool {
+		info, err := f.Redis(others(master)[0]).Observe(t.Context())
+		return err == nil && info.Keys > 0
+	})
+	_, err := fenceOn(t, f, master, 0)
+	heldBy(t, err, "no-empty-master")
+	start, err := fenceOn(t, f, master, failoverIn)
+	now := newMaster(t, f, master, start.Follow)
+	startsAs(t, start, err, addrOf(f, now), "follow")
+	if conf := read(t, confFile(f, master)); !strings.Contains(conf, "\nreplica-priority 0\n") {
+		t.Errorf("an empty replica of a group with data could be promoted (S19):\n%s", redacted(conf))
+	}
+	startUnit(t, f, master, redisID)
+	whole(t, f, now, master)
+}
+
+// TestBootWaitsOverSeveralRuns: systemd runs the fence again and again; how long
+// the server is down is counted over all runs, not from each run's own start.
+func TestBootWaitsOverSeveralRuns(t *testing.T) {
+	t.Parallel()
+	const downAfter = 2 * time.Second
+	f, master := dark(t, downAfter)
+	for _, i := range others(master) {
+		startUnit(t, f, i, sentinelID)
+		if _, err := fenceOn(t, f, i, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		startUnit(t, f, i, redisID, "--replica-priority", "0") // no sentinel can promote it
+	}
+	began := time.Now()
+	eventually(t, servingIn, "sentinels know that nobody can be promoted", func() bool {
+		_, err := fenceOn(t, f, master, 0)
+		return err != nil && strings.Contains(err.Error(), "await-verdict")
+	})
+	for {
+		start, err := fenceOn(t, f, master, 0)
+		if err == nil {
+			startsAs(t, start, err, fleet.Addr{}, "no-replica")
+			break
+		}
+		if time.Since(began) > failoverIn {
+			t.Fatalf("still held after %v: %v", time.Since(began), err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if took := time.Since(began); took < downAfter+3*time.Second-500*time.Millisecond {
+		t.Errorf("it started as the master after %v, before a sentinel can have been sure", took)
+	}
+	_, err := fenceOn(t, f, master, 0)
+	if err == nil || !strings.Contains(err.Error(), "await-verdict") {
+		t.Errorf("after a start the count goes on: the next fence gave %v", err)
+	}
+}
+
+// TestBootAsksEachPeerOnce: one round is one connection to each peer, takes far
+// less than a second, and with peers that are silent the wait has its end.
+func TestBootAsksEachPeerOnce(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 30*time.Second)
+	for i := 1; i <= 3; i++ {
+		startUnit(t, f, i, sentinelID)
+	}
+	for _, i := range others(master) {
+		startUnit(t, f, i, redisID)
+	}
+	whatAnswers := func() (n int) {
+		for _, i := range others(master) {
+			n += connections(t, f, i, redisPort) + connections(t, f, i, sentinelPort)
+		}
+		return n
+	}
+	for _, i := range others(master) {
+		eventually(t, servingIn, "the replicas answer", func() bool { return f.Redis(i).Ping(t.Context()) == nil })
+	}
+	before := whatAnswers()
+	baseline := whatAnswers() - before
+	before = whatAnswers()
+	began := time.Now()
+	start, err := fenceOn(t, f, master, 20*time.Second)
+	took := time.Since(began)
+	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
+	if asked := whatAnswers() - before - baseline; asked != 4 {
+		t.Errorf("the fence made %d connections to 2 servers and 2 sentinels of others, want one each", asked)
+	}
+	t.Logf("fence_s=%.3f", took.Seconds())
+	if took > time.Second {
+		t.Errorf("the fence took %v while every peer answered", took)
+	}
+	for _, i := range others(master) {
+		signal(t, f, i, fleet.KindSentinel, syscall.SIGSTOP)
+		signal(t, f, i, fleet.KindRedis, syscall.SIGSTOP)
+	}
+	const wait = 2 * time.Second
+	began = time.Now()
+	_, err = fenceOn(t, f, master, wait)
+	heldBy(t, err, "no-majority")
+	if took := time.Since(began); took > wait+time.Second {
+		t.Errorf("with silent peers the fence took %v, its wait was %v", took, wait)
+	}
+}
+
+// connections is how many a server or sentinel of node n<i> has ever taken.
+func connections(t *testing.T, f *Fleet, i, port int) int {
+	t.Helper()
+	for line := range strings.Lines(cli(t, f, i, port, "INFO stats")) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "total_connections_received:"); ok {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("INFO of n%d:%d counts no connections", i, port)
+	return 0
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// redacted leaves the passwords out of a file that a failure shows.
+func redacted(conf string) string {
+	var b strings.Builder
+	for line := range strings.Lines(conf) {
+		if strings.Contains(line, "pass") || strings.Contains(line, "auth") || strings.HasPrefix(line, "user ") {
+			line = redact(line) + "\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
