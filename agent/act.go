@@ -27,7 +27,7 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
 	}
 	err = a.applier.Do(ctx, s, t)
-	if err == nil && s.Fenced {
+	if err == nil && s.Fenced && !a.applier.UnitsFence { // else it was systemd, see tellHeld
 		a.pub.Tell(fleet.Event{Group: g.Group, What: started(g, s), Why: s.Reason})
 	}
 	switch s.Kind {
@@ -86,6 +86,9 @@ func (a *agent) tellHeld(seen map[fleet.InstanceID]observe.Seen, reasons map[fle
 		}
 		if why == a.held[g.ID] {
 			continue
+		}
+		if a.applier.UnitsFence && s.Facts.Unit.State == fleet.UnitActive {
+			a.pub.Tell(fleet.Event{Group: g.Group, What: string(g.ID) + " runs again", Why: "systemd started it; the boot fence let it"})
 		}
 		a.held[g.ID] = why
 		if why != "" {

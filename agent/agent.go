@@ -19,9 +19,9 @@ import (
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
-	"github.com/redfleet/redfleet/internal/process"
 	"github.com/redfleet/redfleet/internal/secret"
 	"github.com/redfleet/redfleet/internal/specfile"
+	"github.com/redfleet/redfleet/systemd"
 	"github.com/redfleet/redfleet/templates"
 )
 
@@ -35,6 +35,7 @@ type agent struct {
 	client  *consul.Client
 	store   *state.Store
 	units   Supervisor
+	notify  systemd.Notifier
 	effects effect.Runner
 	now     func() time.Time
 	boot    string
@@ -106,7 +107,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 		return nil, err
 	}
 	if a.store, err = state.Open(a.cfg.StateDir); err != nil {
-		return nil, err
+		return nil, unwritable(err, a.cfg.StateDir)
 	}
 	if err := a.remembered(ctx); err != nil {
 		return nil, err
@@ -123,12 +124,15 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 		return nil, err
 	}
 	engines := a.findEngines(ctx)
-	a.units = process.New(a.store.RunDir(), a.log)
-	a.observer = observe.New(a.cfg.DataDir, a.store, a.units, a.now)
 	a.applier = &apply.Applier{
 		Node: a.cfg.Node, DataDir: a.cfg.DataDir, Bind: a.cfg.Bind, Engines: engines,
-		Templates: set, Store: a.store, Starter: a.units, Effects: a.effects,
+		Templates: set, Store: a.store, Effects: a.effects,
 	}
+	if err := a.supervise(o.ConfigFile); err != nil {
+		return nil, err
+	}
+	a.applier.Starter = a.units
+	a.observer = observe.New(a.cfg.DataDir, a.store, a.units, a.now)
 	a.pub = publish.New(publish.Options{
 		Client: a.client, Keys: a.keys, Fleet: a.cfg.Fleet, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
 		Session: session, Keep: a.store.SaveSession, Effects: a.effects, Log: a.log, Now: a.now,

@@ -11,6 +11,7 @@ import (
 	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/systemd"
 )
 
 // How often the agent looks at its instances.
@@ -35,17 +36,23 @@ type failure struct {
 func (a *agent) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ready := false; ; {
 		select {
 		case <-ctx.Done():
+			a.notify.Stopping()
 			return nil
 		case <-timer.C:
 		case <-a.offers.wake:
 		case <-a.units.Exits():
 		}
+		a.notify.Alive()
 		again, err := a.pass(ctx)
 		if err != nil {
 			return err
+		}
+		if !ready { // the node was looked at once, with Consul or without
+			a.notify.Ready()
+			ready = true
 		}
 		timer.Reset(again)
 	}
@@ -91,6 +98,7 @@ func (a *agent) look(ctx context.Context) (map[fleet.InstanceID]observe.Seen, co
 	seen := map[fleet.InstanceID]observe.Seen{}
 	facts := converge.Facts{Now: a.now(), Instances: map[fleet.InstanceID]converge.Instance{}}
 	for _, g := range a.goal.Instances {
+		a.notify.Alive() // each look has deadlines of its own
 		password, err := a.password(ctx, g)
 		if err != nil {
 			s := observe.Seen{Facts: converge.Instance{Problem: err.Error()}, Answer: err.Error()}
@@ -166,10 +174,12 @@ func (a *agent) act(ctx context.Context, steps []converge.Step) (acted bool, err
 			continue
 		}
 		delete(a.failed, s.Instance)
+		a.notify.Alive()
 		err := a.do(ctx, s)
 		switch {
 		case err == nil:
 			acted = true
+		case errors.Is(err, systemd.ErrUnderWay): // the next look tells how far it is
 		case ctx.Err() != nil, errors.Is(err, context.Canceled):
 			return acted, nil
 		default:

@@ -29,7 +29,10 @@ type Supervisor interface {
 // Options is what an agent needs.
 type Options struct {
 	Config specfile.AgentConfig
-	Log    logrus.FieldLogger
+	// ConfigFile is where Config was read, which the boot fence of the instances'
+	// units reads too; empty for the usual place.
+	ConfigFile string
+	Log        logrus.FieldLogger
 	// Hook is asked at each labelled effect; tests cut there. Nil in production.
 	Hook effect.Hook
 }

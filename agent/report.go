@@ -27,6 +27,7 @@ func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[flee
 			r.Instances = append(r.Instances, a.instanceReport(g, seen[g.ID], reasons[g.ID]))
 		}
 	}
+	a.notify.Status(statusLine(r, len(assigned)))
 	r.Instances = append(r.Instances, a.leftovers(assigned)...)
 	a.pub.Publish(r, a.services(seen, reasons))
 }

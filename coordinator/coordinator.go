@@ -60,6 +60,10 @@ func Run(ctx context.Context, o Options) error {
 		name: o.Config.Name, fleet: o.Config.Fleet, keys: fleet.KeysOf(o.Config.Fleet), client: client, key: key,
 		effects: effect.New(o.Hook), log: o.Log, now: time.Now, mint: uuid.NewString, random: rand.Reader,
 	}
+	defer d.notify.Stopping()
+	d.notify.Ready()
+	stop := d.feedWhileWaiting(ctx)
+	defer stop()
 	lease := client.Lease(d.keys.Lease(), o.Config.Name, o.Config.LeaseTTL.Std(), lockDelay)
 	err = d.effects.Do(ctx, LabelLease, func(ctx context.Context) error {
 		return lease.Run(ctx, func(ctx context.Context, held *consul.Held) error {
@@ -68,6 +72,8 @@ func Run(ctx context.Context, o Options) error {
 			}
 			d.log.Info("this coordinator holds the lease")
 			defer d.log.Info("this coordinator no longer holds the lease")
+			d.leads.Store(true)
+			defer d.leads.Store(false)
 			return d.lead(ctx, held)
 		})
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -15,6 +16,7 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/systemd"
 )
 
 const (
@@ -40,6 +42,8 @@ type daemon struct {
 	now     func() time.Time
 	mint    plan.Mint
 	random  io.Reader
+	notify  systemd.Notifier
+	leads   atomic.Bool
 }
 
 // term is one time of leading: from getting the lease to losing it.
@@ -107,7 +111,10 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 		case entries = <-updates:
 		case <-look.C:
 		}
+		t.notify.Alive()
 		settled, err := t.pass(ctx, entries)
+		t.notify.Alive()
+		t.notify.Status(t.statusLine())
 		switch {
 		case errors.Is(err, consul.ErrLeaseLost), ctx.Err() != nil:
 			return err

@@ -17,9 +17,8 @@ import (
 // starts it. A unit whose process is there is left alone, whatever its files say.
 //
 // nil means that the process is there, or has ended again already, which Status
-// and Exits tell; or that ctx ended while systemd was at it and goes on by itself:
-// the boot fence holds the process back (Status says activating), or it waits for
-// the network. What state the unit is in is always
+// and Exits tell. ErrUnderWay means that ctx ended while systemd was at it, or that
+// it starts the unit in a moment anyway. What state the unit is in is always
 // read anew, never taken from the end of the job (hazard M3). ErrNoProgram means
 // that nothing was done.
 func (s *Supervisor) Start(ctx context.Context, u fleet.Unit) error {
@@ -127,6 +126,8 @@ func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit
 			continue // systemd starts again itself, say
 		case st.pid != 0:
 			return nil
+		case st.waits() && st.job: // until the unit's RestartSec is over
+			return ErrUnderWay
 		case result != "" && st.exitAt > exitAt && !st.neverRan():
 			return nil
 		case result == "done": // it came and went; systemd may have forgotten it
@@ -136,7 +137,7 @@ func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit
 			return fmt.Errorf("systemd's job for %s ended as %q: the unit is %s (%s), result %s%s; journalctl -u %s says more",
 				unit, result, st.active, st.sub, st.result, comma(st.exit()), unit)
 		case ctx.Err() != nil && st.status().State == fleet.UnitActivating:
-			return nil
+			return fmt.Errorf("%w: %s is %s (%s)", ErrUnderWay, unit, st.active, st.sub)
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s is %s (%s): %w", unit, st.active, st.sub, ctx.Err())
 		}

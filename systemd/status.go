@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -14,8 +15,9 @@ import (
 //
 // active is what every supervisor means by it: the process is there, also while
 // it still loads its data or is being stopped. activating means that there is no
-// process and systemd starts one by itself: the boot fence holds it back, a
-// restart waits its second, or the start is queued.
+// process and a start is under way: it is queued, or the boot fence holds it back.
+// In the second before systemd starts it again by itself (Restart=), it is what
+// its end has made it, so that a start can still bring it new settings.
 func (s *Supervisor) Status(ctx context.Context, name fleet.InstanceID) (fleet.UnitStatus, error) {
 	state, err := s.read(ctx, name)
 	if err != nil {
@@ -90,13 +92,16 @@ func (st state) status() fleet.UnitStatus {
 	switch {
 	case st.pid != 0:
 		return fleet.UnitStatus{State: fleet.UnitActive, PID: st.pid, Invocation: st.invocation}
-	case st.active == "activating", st.job && st.active != "deactivating":
+	case st.job && st.active != "deactivating", st.active == "activating" && !st.waits():
 		out.State = fleet.UnitActivating
-	case st.active == "failed":
+	case st.active == "failed", st.waits() && st.result != "success":
 		out.State = fleet.UnitFailed
 	}
 	return out
 }
+
+// waits: the process has ended, and systemd starts it again in a moment.
+func (st state) waits() bool { return strings.HasPrefix(st.sub, "auto-restart") }
 
 // neverRan: what ended was systemd's own preparation of the process (a user that
 // is not there, a folder that cannot be bound), which has exit statuses from 200

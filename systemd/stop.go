@@ -21,7 +21,7 @@ func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
-	if now := st.status().State; now == fleet.UnitInactive || now == fleet.UnitFailed {
+	if st.down() {
 		return nil
 	}
 	unit, err := UnitName(name)
@@ -46,7 +46,7 @@ func (s *Supervisor) awaitStop(ctx context.Context, name fleet.InstanceID, unit 
 		st, err := s.read(s.ctx, name)
 		if err == nil {
 			last = st
-			if now := st.status().State; now == fleet.UnitInactive || now == fleet.UnitFailed {
+			if st.down() {
 				return nil
 			}
 		}
@@ -62,4 +62,9 @@ func (s *Supervisor) awaitStop(ctx context.Context, name fleet.InstanceID, unit 
 				name, unit, last.pid, ErrStillRunning, ctx.Err(), unit)
 		}
 	}
+}
+
+// down: there is no process, and systemd will start none by itself.
+func (st state) down() bool {
+	return st.pid == 0 && !st.job && (st.active == "inactive" || st.active == "failed")
 }

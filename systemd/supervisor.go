@@ -19,6 +19,9 @@ var (
 	ErrStillRunning = process.ErrStillRunning
 	ErrNoProgram    = process.ErrNoProgram
 	ErrClosed       = process.ErrClosed
+	// ErrUnderWay: there is no process yet, and systemd goes on with the start by
+	// itself: the boot fence holds the process back, or a restart waits its second.
+	ErrUnderWay = errors.New("systemd is still at it and goes on by itself")
 )
 
 const (

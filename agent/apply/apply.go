@@ -40,8 +40,17 @@ type Applier struct {
 	// server, which decides anew, and it alone writes redis.conf and notes the
 	// start. Two that write the role could cross each other.
 	UnitsFence bool
-	Effects    effect.Runner
+	// Owner gets the instances' folders; nil: they stay the agent's own.
+	Owner *Owner
+	// Journal: what an instance says goes to the journal. Else it goes to a file in
+	// LogDir, or in the instance's folder where LogDir is empty.
+	Journal bool
+	LogDir  string
+	Effects effect.Runner
 }
+
+// Owner is the user that runs the instances.
+type Owner struct{ UID, GID int }
 
 // Target is the instance that a step is about.
 type Target struct {
@@ -86,7 +95,13 @@ func (a *Applier) Do(ctx context.Context, s converge.Step, t Target) error {
 
 func (a *Applier) install(ctx context.Context, t Target) error {
 	dir := Dir(a.DataDir, t.Goal.ID)
-	err := a.Effects.Do(ctx, LabelFolder, func(context.Context) error { return os.MkdirAll(dir, 0o700) })
+	err := a.Effects.Do(ctx, LabelFolder, func(context.Context) error {
+		if err := os.MkdirAll(dir, 0o700); err != nil || a.Owner == nil {
+			return err
+		}
+		// The folder above is root's, so nobody can have put a link here.
+		return os.Lchown(dir, a.Owner.UID, a.Owner.GID)
+	})
 	if err != nil {
 		return err
 	}

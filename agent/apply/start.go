@@ -181,7 +181,7 @@ const startPatience = time.Second
 func (a *Applier) start(ctx context.Context, t Target, conf string, args ...string) error {
 	dir := Dir(a.DataDir, t.Goal.ID)
 	unit := fleet.Unit{
-		Name: t.Goal.ID, Dir: dir, Log: filepath.Join(dir, string(t.Goal.Kind)+".log"),
+		Name: t.Goal.ID, Dir: dir, Log: a.logFile(t.Goal),
 		Argv: append([]string{a.Engines[t.Goal.Engine].Server, conf}, args...),
 	}
 	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error {
@@ -189,4 +189,16 @@ func (a *Applier) start(ctx context.Context, t Target, conf string, args ...stri
 		defer cancel()
 		return a.Starter.Start(ctx, unit)
 	})
+}
+
+// logFile takes what an instance says; empty for the journal.
+func (a *Applier) logFile(g fleet.InstanceGoal) string {
+	switch {
+	case a.Journal:
+		return ""
+	case a.LogDir != "":
+		return filepath.Join(a.LogDir, string(g.ID)+".log")
+	default:
+		return filepath.Join(Dir(a.DataDir, g.ID), string(g.Kind)+".log")
+	}
 }

@@ -76,7 +76,12 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 	case fleet.StepInstall:
 		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, why{reason: row.Reason}
 	default:
-		return starting(withoutOldSeed(g, in), in, f, row)
+		steps, reason := starting(withoutOldSeed(g, in), in, f, row)
+		if in.Unit.State == fleet.UnitActivating && len(steps) > 0 {
+			// Systemd is at it, and its boot fence decides by the same rule.
+			return nil, why{reason.rule, "systemd is starting it: " + reason.reason}
+		}
+		return steps, reason
 	}
 }
 

@@ -25,7 +25,7 @@ starts and watches the instances, and reports. Instances outlive it.`,
 			if err != nil {
 				return err
 			}
-			return agent.Run(cmd.Context(), agent.Options{Config: cfg, Log: log})
+			return agent.Run(cmd.Context(), agent.Options{Config: cfg, ConfigFile: config, Log: log})
 		},
 	}
 	configFlag(cmd, &config, "/etc/redfleet/agent.toml")

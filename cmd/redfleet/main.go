@@ -30,5 +30,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if text := err.Error(); text != "" {
 		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), text)
 	}
+	if next := wayOn(cmd, err); next != "" {
+		fmt.Fprintln(stderr, next)
+	}
 	return exitCode(err)
 }

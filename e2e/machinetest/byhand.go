@@ -1,6 +1,7 @@
 package machinetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,20 +12,10 @@ import (
 
 	"github.com/redfleet/redfleet/e2e/machine"
 	"github.com/redfleet/redfleet/internal/secret"
+	"github.com/redfleet/redfleet/systemd"
 )
 
 // What follows stands in for the package, and for init and join, until they exist.
-
-const unitText = `[Unit]
-After=network.target consul.service
-[Service]
-Type=exec
-KillMode=process
-ExecStart=/usr/bin/redfleet %s --config /etc/redfleet/%s.toml
-Restart=always
-[Install]
-WantedBy=multi-user.target
-`
 
 func (f *Fleet) installByHand(ctx context.Context, t testing.TB, nodes []*machine.Node) {
 	t.Helper()
@@ -36,17 +27,18 @@ func (f *Fleet) installByHand(ctx context.Context, t testing.TB, nodes []*machin
 	}
 	text, err := os.ReadFile(binary)
 	check(t, err)
+	units, err := systemd.Files()
+	check(t, err)
 	f.Each(t, nodes, func(n *machine.Node) error {
 		if err := n.PutFile(ctx, "/usr/bin/redfleet", text, 0o755); err != nil {
 			return err
 		}
-		for _, daemon := range []string{"agent", "coordinator"} {
-			unit := fmt.Sprintf(unitText, daemon, daemon)
-			if err := n.PutFile(ctx, "/usr/lib/systemd/system/redfleet-"+daemon+".service", []byte(unit), 0o644); err != nil {
+		for name, unit := range units {
+			if err := n.PutFile(ctx, "/usr/lib/systemd/system/"+name, unit, 0o644); err != nil {
 				return err
 			}
 		}
-		_, err := run(ctx, n, "systemctl", "daemon-reload")
+		_, err := run(ctx, n, "/bin/sh", "-c", "useradd --system --no-create-home --home-dir /var/lib/redfleet --shell /usr/sbin/nologin redfleet && systemctl daemon-reload")
 		return err
 	})
 }
@@ -64,11 +56,12 @@ func (f *Fleet) joinByHand(ctx context.Context, t testing.TB, nodes []*machine.N
 	f.Each(t, nodes, func(n *machine.Node) error {
 		files := map[string]string{
 			"fleet.key":        string(key),
-			"agent.toml":       fmt.Sprintf("fleet = %q\nnode = %q\naddress = %q\nsupervisor = \"process\"\n", FleetName, n.Name, n.Address),
+			"agent.toml":       fmt.Sprintf("fleet = %q\nnode = %q\naddress = %q\n", FleetName, n.Name, n.Address),
 			"coordinator.toml": fmt.Sprintf("fleet = %q\nname = %q\n", FleetName, n.Name),
 		}
+		modes := map[string]os.FileMode{"fleet.key": 0o600} // the others are for all to read
 		for name, text := range files {
-			if err := n.PutFile(ctx, "/etc/redfleet/"+name, []byte(text), 0o600); err != nil {
+			if err := n.PutFile(ctx, "/etc/redfleet/"+name, []byte(text), cmp.Or(modes[name], 0o644)); err != nil {
 				return err
 			}
 		}

@@ -22,8 +22,8 @@ const (
 	UnitInactive UnitState = "inactive"
 	UnitActive   UnitState = "active"
 	UnitFailed   UnitState = "failed"
-	// UnitActivating: there is no process, and systemd starts one without being
-	// asked again: the boot fence still holds it, or a restart waits its second.
+	// UnitActivating: there is no process yet, and a start is under way: it is
+	// queued, or the boot fence still holds it.
 	UnitActivating UnitState = "activating"
 )
 

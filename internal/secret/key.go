@@ -12,7 +12,10 @@ import (
 
 // Key is the fleet's key: who has it can open the fleet's secrets. Printed, it
 // shows its public half.
-type Key struct{ identity *age.X25519Identity }
+type Key struct {
+	identity *age.X25519Identity
+	fleet    string
+}
 
 // GenerateKey makes a new key.
 func GenerateKey() (Key, error) {
@@ -22,6 +25,16 @@ func GenerateKey() (Key, error) {
 	}
 	return Key{identity: id}, nil
 }
+
+// ForFleet is the key with the name of its fleet, which WriteKey writes beside it.
+func (k Key) ForFleet(name string) Key { k.fleet = name; return k }
+
+// Fleet is the name of the fleet that the key's file says it belongs to; empty
+// where it says nothing.
+func (k Key) Fleet() string { return k.fleet }
+
+// fleetComment is how a key's file names its fleet; to age it is a comment.
+const fleetComment = "# redfleet fleet: "
 
 // Recipient is the public half, "age1…": with it a secret is sealed, and not opened.
 func (k Key) Recipient() string {
@@ -57,8 +70,12 @@ func LoadKey(path string) (Key, error) {
 		return Key{}, fmt.Errorf("fleet key: %w", err)
 	}
 	var found []*age.X25519Identity
+	fleet := ""
 	for line := range strings.Lines(string(b)) {
 		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, fleetComment); ok {
+			fleet = strings.TrimSpace(name)
+		}
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -72,7 +89,7 @@ func LoadKey(path string) (Key, error) {
 	if len(found) != 1 {
 		return Key{}, fmt.Errorf("fleet key %s holds %d keys; want one line AGE-SECRET-KEY-1…", path, len(found))
 	}
-	return Key{identity: found[0]}, nil
+	return Key{identity: found[0], fleet: fleet}, nil
 }
 
 // WriteKey writes the key to a new file of mode 0600, in age's own format. A
@@ -86,7 +103,11 @@ func (k Key) WriteKey(path string) error {
 	if err != nil {
 		return fmt.Errorf("write the fleet's key: %w", err)
 	}
-	_, err = fmt.Fprintf(f, "# public key: %s\n%s\n", k.Recipient(), k.identity.String())
+	text := fmt.Sprintf("# public key: %s\n%s\n", k.Recipient(), k.identity.String())
+	if k.fleet != "" {
+		text = fleetComment + k.fleet + "\n" + text
+	}
+	_, err = f.WriteString(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		// Half a key is worse than none: it would be refused from now on.
 		return fmt.Errorf("write the fleet's key: %w", errors.Join(err, os.Remove(path)))
