@@ -46,6 +46,14 @@ check: ## formatting, vet, staticcheck, shellcheck, the imports' direction
 	@.ci/install check
 	.ci/check
 
+.PHONY: deb
+deb: ## dist/redfleet_<version>_<arch>.deb; the same commit gives the same bytes
+	@packaging/build.sh deb
+
+.PHONY: rpm
+rpm: ## the same as an .rpm, which is not tested on machines
+	@packaging/build.sh rpm
+
 .PHONY: e2e
 e2e: ## builds the .deb, then all tests on machines: 3, 6 and 12 nodes, faults, packages; needs root
 	@.ci/e2e
