@@ -13,6 +13,7 @@ import (
 
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/agent/preflight"
 	"github.com/redfleet/redfleet/agent/publish"
 	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/consul"
@@ -47,6 +48,7 @@ type agent struct {
 	pub      *publish.Publisher
 	offers   *offers
 	roles    *roles
+	gate     *gate
 
 	node      state.Node
 	goal      *fleet.Goal
@@ -123,6 +125,10 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := preflight.CheckNames(a.cfg.PreflightIgnore); err != nil {
+		return nil, fmt.Errorf("preflight_ignore in agent.toml: %w", err)
+	}
+	a.gate = a.newGate()
 	engines := a.findEngines(ctx)
 	a.applier = &apply.Applier{
 		Node: a.cfg.Node, DataDir: a.cfg.DataDir, Bind: a.cfg.Bind, Engines: engines,
@@ -193,6 +199,7 @@ func (a *agent) hearConsul(what string, err error) {
 }
 
 func (a *agent) close() {
+	a.gate.close()
 	a.observer.Close()
 	if err := a.units.Close(); err != nil {
 		a.log.WithError(err).Warn("the supervisor did not close cleanly")

@@ -68,6 +68,7 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 	}
 	seen, facts := a.look(ctx)
 	outcome := converge.Plan(*a.goal, facts)
+	a.checkMachine(ctx, facts, &outcome)
 	a.tellRoles(seen)
 	a.tellHeld(seen, outcome.Reasons)
 	acted, err := a.act(ctx, outcome.Steps)
@@ -76,6 +77,15 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 	}
 	a.publish(seen, outcome.Reasons)
 	return a.nextLook(acted, outcome), nil
+}
+
+// checkMachine holds back what is new until the machine has passed its preflight.
+func (a *agent) checkMachine(ctx context.Context, facts converge.Facts, out *converge.Outcome) {
+	reason, told := a.gate.hold(ctx, *a.goal, facts, out)
+	if told {
+		a.log.Error(reason)
+		a.pub.Tell(fleet.Event{What: a.cfg.Node + " installs nothing new", Why: reason})
+	}
 }
 
 func (a *agent) nextLook(acted bool, outcome converge.Outcome) time.Duration {

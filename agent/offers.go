@@ -15,6 +15,11 @@ func (o *offers) set(change func(*offer)) {
 	o.mu.Lock()
 	change(&o.now)
 	o.mu.Unlock()
+	o.wakeUp()
+}
+
+// wakeUp has the loop make its next pass now.
+func (o *offers) wakeUp() {
 	select {
 	case o.wake <- struct{}{}:
 	default:

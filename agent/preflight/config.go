@@ -11,11 +11,11 @@ import (
 
 // configFacts say whether the agent's file and key can be used.
 type configFacts struct {
-	fileErr, keyErr error
+	fileErr, keyErr, ignoreErr error
 }
 
 func gatherConfig(_ context.Context, in *Input) (configFacts, error) {
-	f := configFacts{fileErr: in.ConfigErr}
+	f := configFacts{fileErr: in.ConfigErr, ignoreErr: CheckNames(in.Config.PreflightIgnore)}
 	if f.fileErr == nil {
 		_, f.keyErr = secret.LoadKey(in.Config.KeyFile)
 	}
@@ -29,6 +29,8 @@ func judgeConfig(in *Input, f configFacts) Finding {
 			"there is no %s: the machine has not joined a fleet, and the checks go by flags and defaults", in.ConfigFile)
 	case f.fileErr != nil:
 		return fail("mend the lines named here", "%s cannot be used: %v", in.ConfigFile, f.fileErr)
+	case f.ignoreErr != nil:
+		return fail("mend preflight_ignore in "+in.ConfigFile, "preflight_ignore: %v", f.ignoreErr)
 	case f.keyErr != nil:
 		return fail("copy the fleet's key there from another node, with mode 0600: "+in.Config.KeyFile, "%v", f.keyErr)
 	}

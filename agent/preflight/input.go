@@ -42,6 +42,9 @@ type Input struct {
 	Systemd func(ctx context.Context) (string, error)
 	// Resolver turns names into addresses; nil means the system's.
 	Resolver Resolver
+	// Exec runs a command of a fix and gives all that it said; nil means on the
+	// machine itself.
+	Exec func(ctx context.Context, argv []string) ([]byte, error)
 	// Now is the clock of this machine; nil means time.Now.
 	Now func() time.Time
 	// Listen is how long this node's free ports answer with who they are, so that

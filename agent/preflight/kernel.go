@@ -39,12 +39,18 @@ func gatherHugepages(_ context.Context, in *Input) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, rest, _ := strings.Cut(text, "[")
-	mode, _, bracketed := strings.Cut(rest, "]")
-	if !bracketed {
+	mode, found := chosen(text)
+	if !found {
 		return "", fmt.Errorf("%s cannot be understood: %q", kernel.HugepagesPath, text)
 	}
 	return mode, nil
+}
+
+// chosen is the word in brackets, as in "always [madvise] never".
+func chosen(text string) (string, bool) {
+	_, rest, _ := strings.Cut(text, "[")
+	word, _, found := strings.Cut(rest, "]")
+	return word, found
 }
 
 // judgeHugepages: Redis from 6.2 on opts out for itself (disable-thp), so

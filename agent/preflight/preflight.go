@@ -14,8 +14,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // Status is how a check ended.
@@ -100,6 +103,21 @@ func Names() []string {
 		names[i] = c.name
 	}
 	return names
+}
+
+// CheckNames refuses names that are no check's, with the nearest one that is.
+func CheckNames(names []string) error {
+	for _, name := range names {
+		if slices.Contains(Names(), name) {
+			continue
+		}
+		hint := ""
+		if near, ok := fleet.Nearest(name, Names()); ok {
+			hint = fmt.Sprintf("; did you mean %q?", near)
+		}
+		return fmt.Errorf("unknown check %q%s; known are %s", name, hint, strings.Join(Names(), ", "))
+	}
+	return nil
 }
 
 // Run runs all checks and returns when the last one has ended, at most a moment

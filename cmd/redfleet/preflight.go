@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
-
+	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redfleet/redfleet/agent/preflight"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/view"
 )
@@ -86,6 +89,11 @@ func (p *preflightFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if p.fix {
+		if d, err = p.mend(cmd, in, d); err != nil {
+			return err
+		}
+	}
 	if p.out.json() {
 		err = writeJSON(cmd.OutOrStdout(), d)
 	} else {
@@ -95,6 +103,39 @@ func (p *preflightFlags) run(cmd *cobra.Command) error {
 		return &exitError{code: exitCheckFailed}
 	}
 	return err
+}
+
+// mend shows what can be set, asks, sets it, and checks once more.
+func (p *preflightFlags) mend(cmd *cobra.Command, in *preflight.Input, d preflight.Document) (preflight.Document, error) {
+	w := cmd.ErrOrStderr()
+	fix := preflight.FixOf(in, d)
+	if fix.Empty() {
+		fmt.Fprintln(w, "nothing that --fix could set is wrong")
+		return d, nil
+	}
+	if err := view.Fix(w, fix, style(w)); err != nil {
+		return d, err
+	}
+	if !p.yes && !confirmed(cmd.InOrStdin(), w, "Set this?") {
+		fmt.Fprintln(w, "nothing was set")
+		return d, nil
+	}
+	told, good := fix.Apply(cmd.Context(), in, effect.New(nil))
+	for _, line := range told {
+		fmt.Fprintln(w, line)
+	}
+	if !good {
+		fmt.Fprintln(w, "not all of it is in force; a process that runs keeps what it had")
+	}
+	return p.check(cmd.Context(), in)
+}
+
+// confirmed asks; only a plain yes is one.
+func confirmed(in io.Reader, w io.Writer, question string) bool {
+	fmt.Fprintf(w, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(in).ReadString('\n') // no answer is no yes
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
 }
 
 func (p *preflightFlags) check(ctx context.Context, in *preflight.Input) (preflight.Document, error) {
@@ -107,10 +148,14 @@ func (p *preflightFlags) check(ctx context.Context, in *preflight.Input) (prefli
 
 // settle looks at the flags before anything else happens.
 func (p *preflightFlags) settle() error {
-	for _, name := range p.ignore {
-		if !slices.Contains(preflight.Names(), name) {
-			return usagef("unknown check %q%s; known are %s", name, didYouMean(name, preflight.Names()), strings.Join(preflight.Names(), ", "))
-		}
+	if err := preflight.CheckNames(p.ignore); err != nil {
+		return usagef("--ignore: %w", err)
+	}
+	if p.fix && p.options.Listen > 0 {
+		return usagef("--fix and --listen are two things: run one after the other")
+	}
+	if p.fix && p.out.json() && !p.yes {
+		return usagef("--fix asks before it sets anything, which -o json leaves no room for; give --yes too")
 	}
 	p.options.Peers = map[string]string{}
 	for _, text := range p.peers {

@@ -64,3 +64,19 @@ func preflightSum(d preflight.Document, s Style) string {
 	}
 	return s.good(text)
 }
+
+// Fix writes what a fix would do, before anybody is asked whether it may.
+func Fix(w io.Writer, f preflight.Fix, s Style) error {
+	var b strings.Builder
+	for _, file := range f.Files {
+		fmt.Fprintf(&b, "%s\n", s.bold("would write "+file.Path))
+		for line := range strings.Lines(file.Content) {
+			b.WriteString("  " + line)
+		}
+	}
+	b.WriteString(s.bold("would run") + "\n")
+	for _, argv := range f.Commands {
+		b.WriteString("  " + strings.Join(argv, " ") + "\n")
+	}
+	return writeLines(w, "", strings.TrimRight(b.String(), "\n"))
+}
