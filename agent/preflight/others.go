@@ -17,7 +17,8 @@ type otherFact struct {
 	pid, name, dir string
 }
 
-// programs are the names of processes that hold data or vote. Their command line
+// programs are the names of processes that hold data or vote; the longest just
+// fits into comm, which is cut to 15 letters (proc(5)). Their command line
 // is never looked at: a password can be in it (hazard C5).
 func programs() []string {
 	return []string{"redis-server", "redis-sentinel", "valkey-server", "valkey-sentinel"}
@@ -27,9 +28,7 @@ func gatherOthers(_ context.Context, in *Input) ([]otherFact, error) {
 	var facts []otherFact
 	for _, file := range in.glob("/proc/[0-9]*/comm") {
 		name, err := in.read(file)
-		// comm is cut to 15 letters, as in "redis-sentinel" (14) and "valkey-sentine".
-		is := slices.ContainsFunc(programs(), func(p string) bool { return p[:min(15, len(p))] == name })
-		if err != nil || !is { // it ended meanwhile
+		if err != nil || !slices.Contains(programs(), name) { // it ended meanwhile, or is another
 			continue
 		}
 		dir, err := os.Readlink(in.path(path.Dir(file) + "/cwd"))

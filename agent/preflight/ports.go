@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -27,14 +28,16 @@ type portFact struct {
 }
 
 // portFacts are all of them, and the ports that the kernel gives to outgoing
-// connections.
+// connections, but for those that are reserved.
 type portFacts struct {
 	ports     []portFact
 	ephemeral [2]int
+	reserved  [][2]int
 }
 
 func gatherPorts(_ context.Context, in *Input) (portFacts, error) {
-	f := portFacts{ephemeral: in.ephemeral()}
+	f := portFacts{}
+	f.ephemeral, f.reserved = in.ephemeral()
 	for _, i := range in.Plan.Instances {
 		for _, port := range i.Ports {
 			for _, host := range in.Config.Bind {
@@ -76,12 +79,31 @@ func mine(addr netip.Addr) bool {
 	return true
 }
 
-func (in *Input) ephemeral() [2]int {
-	var r [2]int
+// ephemeral reads net.ipv4.ip_local_port_range, as in "32768 60999", and
+// ip_local_reserved_ports, as in "8080,9148-9150". What cannot be read is empty.
+func (in *Input) ephemeral() (span [2]int, reserved [][2]int) {
 	if text, err := in.read("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
-		_, _ = fmt.Sscan(text, &r[0], &r[1]) // what cannot be read is no range
+		_, _ = fmt.Sscan(text, &span[0], &span[1])
 	}
-	return r
+	text, _ := in.read("/proc/sys/net/ipv4/ip_local_reserved_ports")
+	for part := range strings.SplitSeq(text, ",") {
+		first, last, isSpan := strings.Cut(part, "-")
+		if !isSpan {
+			last = first
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err1 == nil && err2 == nil {
+			reserved = append(reserved, [2]int{from, to})
+		}
+	}
+	return span, reserved
+}
+
+// loose: the kernel may take the port for an outgoing connection.
+func (f portFacts) loose(port int) bool {
+	within := func(span [2]int) bool { return span[0] <= port && port <= span[1] }
+	return within(f.ephemeral) && !slices.ContainsFunc(f.reserved, within)
 }
 
 func judgePorts(in *Input, f portFacts) Finding {
@@ -90,7 +112,6 @@ func judgePorts(in *Input, f portFacts) Finding {
 	}
 	var away, taken, loose, own []string
 	for _, p := range f.ports {
-		port := int(p.at.Port())
 		switch {
 		case p.away:
 			away = append(away, p.at.Addr().String())
@@ -98,7 +119,7 @@ func judgePorts(in *Input, f portFacts) Finding {
 			own = append(own, p.at.String())
 		case p.taken:
 			taken = append(taken, fmt.Sprintf("%s (for %s) is in use by %s", p.at, what(p), p.owner))
-		case p.of != "" && f.ephemeral[0] <= port && port <= f.ephemeral[1]:
+		case p.of != "" && f.loose(int(p.at.Port())):
 			loose = append(loose, p.at.String())
 		}
 	}
