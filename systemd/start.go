@@ -41,14 +41,16 @@ func (s *Supervisor) start(ctx context.Context, u fleet.Unit) error {
 		return err
 	}
 	done := make(chan string, 1)
-	if err := s.submit(ctx, unit, u, done); err != nil {
+	if err := s.submit(unit, u, done); err != nil {
 		return err
 	}
 	return s.awaitStart(ctx, u.Name, unit, st.exitAt, done)
 }
 
-// submit brings the unit's files up to date and asks for the start.
-func (s *Supervisor) submit(ctx context.Context, unit string, u fleet.Unit, done chan<- string) error {
+// submit brings the unit's files up to date and asks for the start. It is not cut
+// short by a caller's deadline: what was begun here ends anyway, and a reload takes
+// its time on a machine with many units.
+func (s *Supervisor) submit(unit string, u fleet.Unit, done chan<- string) error {
 	s.op.Lock()
 	defer s.op.Unlock()
 	conn, err := s.connection()
@@ -62,12 +64,12 @@ func (s *Supervisor) submit(ctx context.Context, unit string, u fleet.Unit, done
 	if err := s.load(conn, u.Name, changed); err != nil {
 		return err
 	}
-	call, cancel := bounded(ctx, callTimeout)
+	ctx, cancel := bounded(s.ctx, callTimeout)
 	defer cancel()
-	if _, _, err := conn.EnableUnitFilesContext(call, []string{unit}, false, false); err != nil {
+	if _, _, err := conn.EnableUnitFilesContext(ctx, []string{unit}, false, false); err != nil {
 		return fmt.Errorf("systemd cannot enable %s: %w", unit, masked(unit, err))
 	}
-	if _, err := conn.StartUnitContext(call, unit, "replace", done); err != nil {
+	if _, err := conn.StartUnitContext(ctx, unit, "replace", done); err != nil {
 		return fmt.Errorf("systemd refuses to start %s: %w", unit, masked(unit, err))
 	}
 	return nil
@@ -83,7 +85,6 @@ func masked(unit string, err error) error {
 
 // load makes systemd read changed files. Another program's reload may have read
 // them before they were whole, so what counts is what systemd says (hazard M3).
-// It is not cut short by a caller's deadline: a reload that was begun ends anyway.
 func (s *Supervisor) load(conn *dbus.Conn, name fleet.InstanceID, changed bool) error {
 	for range 3 {
 		st, err := s.read(s.ctx, name)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"syscall"
 )
 
 // ReadPasswordFile reads a password that an operator put into a file. One
@@ -41,7 +43,7 @@ func readPrivate(path string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && !handedOver(info) {
 		return nil, fmt.Errorf("%s can be read by others (mode %04o): chmod 600 %s", path, mode, path)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -52,4 +54,12 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
 	}
 	return b, nil
+}
+
+// handedOver: the file is as systemd hands a secret to a unit (LoadCredential=):
+// root's, mode 0440, with an access list for the unit's own user, whose entry
+// shows as the group's. It is then for that user and for root alone.
+func handedOver(info fs.FileInfo) bool {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	return ok && owner.Uid == 0 && owner.Gid == 0 && info.Mode().Perm() == 0o440
 }

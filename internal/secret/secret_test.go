@@ -220,6 +220,13 @@ func TestKeyFile(t *testing.T) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
+	// As systemd hands it over: root's and 0440. Of any other user it is refused.
+	if err := os.Chmod(path, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKey(path); (err == nil) != (os.Getuid() == 0 && os.Getgid() == 0) {
+		t.Errorf("mode 0440 of user %d: %v", os.Getuid(), err)
+	}
 	if err := (Key{}).WriteKey(filepath.Join(t.TempDir(), "k")); err == nil {
 		t.Error("no key was written")
 	}
