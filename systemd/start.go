@@ -40,11 +40,11 @@ func (s *Supervisor) start(ctx context.Context, u fleet.Unit) error {
 	if err != nil {
 		return err
 	}
-	done := make(chan string, 1)
+	done, ends := make(chan string, 1), s.ends(u.Name)
 	if err := s.submit(unit, u, done); err != nil {
 		return err
 	}
-	return s.awaitStart(ctx, u.Name, unit, st.exitAt, done)
+	return s.awaitStart(ctx, u.Name, unit, st.exitAt, ends, done)
 }
 
 // submit brings the unit's files up to date and asks for the start. It is not cut
@@ -106,8 +106,8 @@ func (s *Supervisor) load(conn *dbus.Conn, name fleet.InstanceID, changed bool) 
 }
 
 // awaitStart waits until the process is there, the job has failed, or ctx ends.
-// exitAt is when the unit's process ended before that.
-func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit string, exitAt uint64, done <-chan string) error {
+// exitAt is when the unit's process ended before that, ends what was told of it.
+func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit string, exitAt uint64, ends int, done <-chan string) error {
 	tick := time.NewTicker(lookStarting)
 	defer tick.Stop()
 	for {
@@ -132,7 +132,7 @@ func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit
 		case result != "" && st.exitAt > exitAt && !st.neverRan():
 			return nil
 		case result == "done": // it came and went; systemd may have forgotten it
-			s.told.add(name)
+			s.endedSince(name, ends)
 			return nil
 		case result != "":
 			return fmt.Errorf("systemd's job for %s ended as %q: the unit is %s (%s), result %s%s; journalctl -u %s says more",

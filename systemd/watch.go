@@ -20,6 +20,7 @@ const (
 type mark struct {
 	pid    int // 0 when there is no process
 	exitAt uint64
+	ends   int // how many were told
 }
 
 // noticeLocked compares with what was seen before and tells an end. It goes by
@@ -27,11 +28,30 @@ type mark struct {
 // again in between has ended all the same. The caller holds s.mu.
 func (s *Supervisor) noticeLocked(name fleet.InstanceID, st state) {
 	before, known := s.units[name]
-	s.units[name] = mark{pid: st.pid, exitAt: st.exitAt}
-	switch {
-	case !known:
-	case before.pid > 0 && st.pid != before.pid,
-		st.exitAt > before.exitAt:
+	now := mark{pid: st.pid, exitAt: st.exitAt, ends: before.ends}
+	if known && (before.pid > 0 && st.pid != before.pid || st.exitAt > before.exitAt) {
+		now.ends++
+		s.told.add(name)
+	}
+	s.units[name] = now
+}
+
+// ends is how many ends of the unit's processes were told.
+func (s *Supervisor) ends(name fleet.InstanceID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.units[name].ends
+}
+
+// endedSince tells an end that systemd has forgotten all about: a process that
+// came and went since ends was counted, unless that was seen.
+func (s *Supervisor) endedSince(name fleet.InstanceID, ends int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.units[name]
+	if m.ends == ends {
+		m.ends++
+		s.units[name] = m
 		s.told.add(name)
 	}
 }
