@@ -11,10 +11,10 @@ package distro
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/systemd"
 )
 
@@ -41,8 +41,9 @@ type Finding struct {
 	// nothing to do.
 	Found, Do string
 
-	unit systemd.Unit
-	dir  string
+	unit  systemd.Unit
+	dir   string
+	names rdb.Names
 }
 
 // Patterns are the names of the units; the instances of Debian's templates, such
@@ -78,24 +79,20 @@ func Look(ctx context.Context) ([]Finding, error) {
 // LabelTakeOut is the effect of stopping and masking a unit, or undoing that.
 const LabelTakeOut effect.Label = "agent: take a unit of the distribution out of service"
 
-// Clear makes room for an instance that is to listen on the port: it takes every
-// unit of the distribution out of service that is unused, tells of each, and gives
-// an error when one that is used has the port, or would have it at the next boot.
-func Clear(ctx context.Context, port int, effects effect.Runner, tell func(string)) error {
+// Clear takes every unit of the distribution that is unused out of service, and
+// tells of each; what is used it leaves, for Look to tell. The agent does this on
+// a machine that is to get its first instance.
+func Clear(ctx context.Context, effects effect.Runner, tell func(string)) error {
 	for _, pattern := range Patterns() {
 		units, err := systemd.Units(ctx, pattern)
 		if err != nil {
 			return err
 		}
 		for _, u := range units {
-			f := judge(gather(ctx, u))
-			if f.Verdict == TakeOut {
-				if f, err = takeOut(ctx, f, effects, tell); err != nil {
+			if f := judge(gather(ctx, u)); f.Verdict == TakeOut {
+				if err := takeOut(ctx, f, effects, tell); err != nil {
 					return err
 				}
-			}
-			if f.Verdict == Refuse && slices.Contains(f.Ports, port) {
-				return fmt.Errorf("port %d belongs to the distribution's %s: %s; %s", port, f.Unit, f.Found, f.Do)
 			}
 		}
 	}
@@ -104,21 +101,22 @@ func Clear(ctx context.Context, port int, effects effect.Runner, tell func(strin
 
 // takeOut stops and masks a unit, and puts it back when the stop brought data to
 // light: a key that was written since the look is saved by the stop, not lost.
-func takeOut(ctx context.Context, f Finding, effects effect.Runner, tell func(string)) (Finding, error) {
+func takeOut(ctx context.Context, f Finding, effects effect.Runner, tell func(string)) error {
 	err := effects.Do(ctx, LabelTakeOut, func(ctx context.Context) error { return systemd.TakeOut(ctx, f.Unit) })
 	if err != nil {
-		return f, fmt.Errorf("the distribution's %s (%s) could not be taken out of service: %w", f.Unit, f.Found, err)
+		return fmt.Errorf("the distribution's unit could not be taken out of service: %w", err)
 	}
-	if held := dataIn(f.dir); held != "" {
-		if err := effects.Do(ctx, LabelTakeOut, func(ctx context.Context) error { return systemd.PutBack(ctx, f.unit) }); err != nil {
-			return f, fmt.Errorf("the distribution's %s was stopped, holds data now (%s), and could not be started again: %w; systemctl unmask %s, and start it",
+	if held := dataIn(f.dir, f.names); held != "" {
+		err := effects.Do(ctx, LabelTakeOut, func(ctx context.Context) error { return systemd.PutBack(ctx, f.unit) })
+		if err != nil {
+			return fmt.Errorf("the distribution's %s was stopped, %s now, and it could not be started again: %w; systemctl unmask %s, and start it",
 				f.Unit, held, err, f.Unit)
 		}
-		return f.refuse(held), nil
+		return nil // used after all, as the next look finds
 	}
-	tell(fmt.Sprintf("the distribution's %s was stopped and masked, since %s and redfleet runs instances of its own; to have it back: systemctl unmask %s",
+	tell(fmt.Sprintf("the distribution's %s was stopped and masked: %s, and redfleet runs instances of its own; to have it back: systemctl unmask %s",
 		f.Unit, f.Found, f.Unit))
-	return f, nil
+	return nil
 }
 
 // refuse leaves the unit as it is.

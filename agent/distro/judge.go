@@ -58,11 +58,11 @@ func gather(ctx context.Context, u systemd.Unit) fact {
 
 // dataIn says what data is in a server's folder; empty for none. What cannot be
 // read counts as data.
-func dataIn(dir string, names ...rdb.Names) string {
+func dataIn(dir string, names rdb.Names) string {
 	if dir == "" {
 		return ""
 	}
-	files, err := rdb.Inspect(dir, append(names, rdb.DefaultNames())[0])
+	files, err := rdb.Inspect(dir, names)
 	switch {
 	case err != nil:
 		return fmt.Sprintf("its folder %s cannot be read (%v)", dir, err)
@@ -101,7 +101,7 @@ func ask(ctx context.Context, f fact) (use, error) {
 func judge(f fact) Finding {
 	out := Finding{Unit: f.unit.Name, Ports: f.settings.ports, Verdict: Leave, unit: f.unit}
 	if !f.sentinel {
-		out.dir = f.settings.dir
+		out.dir, out.names = f.settings.dir, f.settings.names
 	}
 	if !f.unit.Running && (f.unit.Masked || !f.unit.Enabled) {
 		out.Found = "it neither runs nor starts at the next boot"
