@@ -25,7 +25,8 @@ func life(t *testing.T, nodes int) {
 		test func(context.Context, *testing.T, *machinetest.Fleet)
 	}{
 		{"from dpkg to verified", bringUp},
-		{"the master's machine loses power, and comes back", machinetest.FailOver},
+		{"the master's machine loses power, and comes back",
+			func(ctx context.Context, t *testing.T, f *machinetest.Fleet) { f.FailOver(ctx, t) }},
 	}
 	for _, c := range cases {
 		if !t.Run(c.name, func(t *testing.T) { c.test(ctx, t, f) }) {
