@@ -5,6 +5,7 @@ package matrix
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -52,10 +53,17 @@ func TestMatrix(t *testing.T) {
 				up.InstallToServing.Seconds(), up.ApplyToServing.Seconds(), over.Gap.Seconds(), over.Rejoin.Seconds()))
 		})
 	}
-	if !t.Run("redis 6.0 on bullseye is refused", testTooOld) {
-		return
+	for _, c := range []struct {
+		name, row string
+		test      func(*testing.T)
+	}{
+		{"redis 6.0 of bullseye is refused", "| redis 6.0.16 | bullseye | bookworm | refused: below 6.2 | | | |", testTooOld},
+		{"bullseye itself is refused", "| any | | bullseye | refused: systemd 247, and 250 is needed | | | |", testBullseye},
+	} {
+		if t.Run(c.name, c.test) {
+			table = append(table, c.row)
+		}
 	}
-	table = append(table, "| redis 6.0.16 | bullseye | bullseye | refused, with its reason | | | |")
 	fmt.Println(strings.Join(table, "\n"))
 }
 
@@ -85,7 +93,7 @@ func runsEngine(ctx context.Context, t *testing.T, f *machinetest.Fleet, r row) 
 // nothing of it was started.
 func testTooOld(t *testing.T) {
 	ctx := machinetest.Context(t, 4*time.Minute)
-	f := machinetest.New(ctx, t, machinetest.Options{Suite: "bullseye"})
+	f := machinetest.New(ctx, t, machinetest.Options{Suite: "bookworm", Engines: machine.BullseyeRedis})
 	f.Install(ctx, t)
 	f.Join(ctx, t)
 	f.Apply(ctx, t, f.Spec(""))
@@ -98,5 +106,24 @@ func testTooOld(t *testing.T) {
 		if unit := machinetest.Unit(ctx, t, n, machinetest.RedisUnit()); unit.PID != 0 {
 			t.Errorf("%s runs on %s", unit.Unit, n.Name)
 		}
+	}
+}
+
+// testBullseye shows that a Debian with an older systemd does not take the package,
+// and that the message says why.
+func testBullseye(t *testing.T) {
+	ctx := machinetest.Context(t, 4*time.Minute)
+	f := machinetest.New(ctx, t, machinetest.Options{Nodes: 1, Suite: "bullseye"})
+	text, err := os.ReadFile(machinetest.Package(ctx, t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := f.Nodes[0]
+	if err := n.PutFile(ctx, "/root/redfleet.deb", text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := n.Run(ctx, "dpkg", "--install", "/root/redfleet.deb")
+	if err != nil || r.Code == 0 || !strings.Contains(r.Stderr, "redfleet depends on systemd (>= 250)") {
+		t.Errorf("dpkg on bullseye: %+v, %v", r, err)
 	}
 }
