@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,7 +37,7 @@ func (t *term) write(ctx context.Context, w fleet.World, p plan.Plan) error {
 func (t *term) writeDecisions(ctx context.Context, w fleet.World, p plan.Plan) error {
 	var ops []consul.Op
 	if p.FleetID != "" {
-		b, err := records.Encode(fleet.Control{Format: fleet.Format, FleetID: p.FleetID})
+		b, err := records.Encode(fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Recipient: t.key.Recipient()})
 		if err != nil {
 			return err
 		}
@@ -107,9 +108,10 @@ func (t *term) writeGoals(ctx context.Context, w fleet.World, p plan.Plan) error
 	}
 	last := consul.CheckIndex(t.keys.Control(), t.control)
 	if len(p.Goals) > 0 {
-		control := fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Committed: p.Epoch}
+		control := fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Committed: p.Epoch, Recipient: t.key.Recipient()}
 		if w.Control != nil {
 			control.FleetID = w.Control.FleetID
+			control.Recipient = cmp.Or(w.Control.Recipient, control.Recipient)
 		}
 		b, err := records.Encode(control)
 		if err != nil {

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"net/netip"
 	"os"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/netport"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/specfile"
 	"github.com/redfleet/redfleet/systemd"
@@ -54,7 +53,6 @@ func Assemble(ctx context.Context, o Options) (in *Input, close func(), err erro
 	reader, closeClients := in.connect(o)
 	in.load(ctx, reader)
 	in.plan(spec, o.SpecFile)
-	in.distro = lookAtDistro(ctx)
 	return in, closeClients, nil
 }
 
@@ -89,22 +87,10 @@ func (in *Input) override(o Options) {
 // onlyOwnAddress is the machine's address where it has just one; else somebody
 // has to say which one counts.
 func onlyOwnAddress() string {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return ""
+	if own := netport.Own(); len(own) == 1 {
+		return own[0].String()
 	}
-	found := ""
-	for _, a := range addrs {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil || !prefix.Addr().IsGlobalUnicast() {
-			continue
-		}
-		if found != "" {
-			return ""
-		}
-		found = prefix.Addr().String()
-	}
-	return found
+	return ""
 }
 
 // connect makes the clients: the agent's own, whose rights are checked, and the

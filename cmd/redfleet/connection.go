@@ -142,7 +142,8 @@ func style(w io.Writer) view.Style {
 	return s
 }
 
-func isTerminal(w io.Writer) bool {
+// isTerminal is for an output or an input.
+func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/join"
 	"github.com/redfleet/redfleet/internal/policy"
 )
 
@@ -17,7 +18,8 @@ import (
 // the missing right, and the command that gives it to the token. Empty for any other
 // error.
 func wayOn(cmd *cobra.Command, err error) string {
-	if !errors.Is(err, consul.ErrDenied) {
+	var token *join.TokenError
+	if !errors.Is(err, consul.ErrDenied) || errors.As(err, &token) { // the latter says it itself
 		return ""
 	}
 	var d *consul.DeniedError

@@ -115,4 +115,7 @@ type Control struct {
 	// Committed is the epoch of the last complete plan: a goal with a higher
 	// epoch does not count yet.
 	Committed uint64 `json:"committed"`
+	// Recipient is the public half of the fleet's key, so that a machine with
+	// another key is found out before it joins.
+	Recipient string `json:"recipient,omitempty"`
 }

@@ -55,6 +55,22 @@ func Local(host netip.Addr) error {
 	return ln.Close()
 }
 
+// Own are this machine's addresses that others can reach it at, as far as that can
+// be told: all but loopback and link-local ones.
+func Own() []netip.Addr {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, a := range addrs {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().IsGlobalUnicast() {
+			out = append(out, prefix.Addr())
+		}
+	}
+	return out
+}
+
 // Owner finds who listens on addr, or on all addresses of its port; false when
 // nobody does.
 func Owner(addr netip.AddrPort) (Process, bool) {

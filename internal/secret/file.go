@@ -12,7 +12,7 @@ import (
 // ReadPasswordFile reads a password that an operator put into a file. One
 // newline at the end is no part of it. The file must be its owner's alone.
 func ReadPasswordFile(path string) (Password, error) {
-	b, err := readPrivate(path)
+	b, err := ReadPrivate(path)
 	if err != nil {
 		return Password{}, fmt.Errorf("password file: %w", err)
 	}
@@ -29,8 +29,9 @@ func ReadPasswordFile(path string) (Password, error) {
 // disk image) out of memory.
 const maxFile = 64 << 10
 
-// readPrivate reads a file that only its owner may read.
-func readPrivate(path string) ([]byte, error) {
+// ReadPrivate reads a file with a secret, which only its owner may read: a key, a token,
+// a password. No error holds any of its content.
+func ReadPrivate(path string) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ var ErrNoKey = errors.New("the fleet's key is missing")
 // LoadKey reads a key file: age's own format, mode 0600. ErrNoKey when there is
 // none. No error holds any of the file's content.
 func LoadKey(path string) (Key, error) {
-	b, err := readPrivate(path)
+	b, err := ReadPrivate(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, fmt.Errorf("%w: %s; copy it from a machine of the fleet", ErrNoKey, path)
 	}

@@ -52,7 +52,7 @@ func agentNotes() []note {
 		{"supervisor", "Who runs the instances: \"systemd\" as units of their own, or \"process\" where there\nis no systemd.", `"systemd"`},
 		{"user", "The system user that the instances run as.", `"redfleet"`},
 		{"instance_log", "Where the instances log to: \"journal\", or \"file\" for /var/log/redfleet/INSTANCE.log.", `"journal"`},
-		{"preflight_ignore", "Checks of redfleet preflight, by name, whose errors do not keep the agent from\ninstalling an instance.", `["thp"]`},
+		{"preflight_ignore", "Checks of redfleet preflight, by name, whose errors do not keep the agent from\ninstalling an instance.", `["hugepages"]`},
 		{"log_level", "What the agent logs: debug, info, warn or error; as text or json.", `"info"`},
 		{"log_format", "", `"text"`},
 		{"consul.address", "Consul: the agent on this machine, as host:port or a URL (http, https, unix).", `"127.0.0.1:8500"`},

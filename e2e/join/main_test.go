@@ -1,6 +1,6 @@
 //go:build e2e
 
-package boot
+package join
 
 import (
 	"os"
