@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -92,7 +91,8 @@ func splitFolders(data string) ([]string, error) {
 			return nil, readErr
 		}
 		for _, sub := range inside {
-			if path := filepath.Join(dir, sub.Name()); sub.IsDir() && device(path) != device(dir) {
+			path := filepath.Join(dir, sub.Name())
+			if on, isDir := folder(path); isDir && on != deviceOf(dir) {
 				split = append(split, path)
 			}
 		}
@@ -100,15 +100,22 @@ func splitFolders(data string) ([]string, error) {
 	return split, err
 }
 
-func device(path string) uint64 {
+// folder tells on which device a folder is, at the end of a link too; false for
+// what is none.
+func folder(path string) (device uint64, isDir bool) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil || !info.IsDir() {
+		return 0, false
+	}
+	return deviceOf(path), true
+}
+
+func deviceOf(path string) uint64 {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
 		return 0
 	}
-	if st, is := info.Sys().(*syscall.Stat_t); is {
-		return uint64(st.Dev)
-	}
-	return 0
+	return uint64(st.Dev)
 }
 
 // leastFree is what sentinel.conf, the agent's state and an empty dataset take,
