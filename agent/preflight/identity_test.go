@@ -101,8 +101,8 @@ func TestSystemd(t *testing.T) {
 		want       Status
 	}{
 		"bookworm":           {booted, specfile.SupervisorSystemd, "252.30-1~deb12u2", OK},
-		"just enough":        {booted, specfile.SupervisorSystemd, "v247", OK},
-		"too old":            {booted, specfile.SupervisorSystemd, "245.4-4ubuntu3", Error},
+		"just enough":        {booted, specfile.SupervisorSystemd, "v250", OK},
+		"too old":            {booted, specfile.SupervisorSystemd, "249.11-0ubuntu3", Error},
 		"strange":            {booted, specfile.SupervisorSystemd, "today's", Warning},
 		"a container":        {nil, specfile.SupervisorProcess, "", NotApplicable},
 		"not booted by it":   {nil, specfile.SupervisorSystemd, "", Error},

@@ -9,10 +9,11 @@ import (
 	"github.com/redfleet/redfleet/internal/specfile"
 )
 
-// leastSystemd is the version that the units need: LoadCredential, without which
-// the coordinator, under a user that is made at its start, could not read the
-// fleet's key. Later directives that an older systemd passes over only harden.
-const leastSystemd = 247
+// leastSystemd is the version that the units need, and the package asks for: the
+// coordinator's takes its secrets by LoadCredential, with SetCredential for one
+// that may be missing, since a user that is made at its start cannot read root's
+// files. What an older systemd does not know of the rest only hardens.
+const leastSystemd = 250
 
 // systemdFacts are whether systemd runs the machine (sd_booted(3)), and which.
 type systemdFacts struct {
@@ -43,7 +44,7 @@ func judgeSystemd(in *Input, f systemdFacts) Finding {
 	case err != nil:
 		return warn("see systemctl --version", "%v", err)
 	case major < leastSystemd:
-		return fail("upgrade the distribution: Debian has it from 11 on, Ubuntu from 22.04 on", "systemd is %s, %d is the least", f.version, leastSystemd)
+		return fail("upgrade the distribution: Debian has it from 12 on, Ubuntu from 24.04 on", "systemd is %s, %d is the least", f.version, leastSystemd)
 	}
 	return ok("systemd %s", f.version)
 }

@@ -1,0 +1,22 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Sysctl sets one of the node's net.* settings from the host, as a boot of the
+// node would: in a container nobody but the host may. Others belong to the host's
+// kernel as a whole and are refused.
+func (n *Node) Sysctl(ctx context.Context, name, value string) error {
+	if !strings.HasPrefix(name, "net.") {
+		return fmt.Errorf("%s belongs to the host and not to %s: only net.* can be set", name, n.Name)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := n.leader(); err != nil { // its network ends with its power
+		return err
+	}
+	return must(ctx, n.lab.ID, nil, "nsenter", "--net="+n.network(), "sysctl", "-q", "-w", name+"="+value)
+}
