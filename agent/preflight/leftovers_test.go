@@ -1,6 +1,8 @@
 package preflight
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -46,6 +48,7 @@ func TestOtherRedis(t *testing.T) {
 		"a sentinel":                     {files: process("redis-sentinel", "/"), want: Warning, seen: "redis-sentinel"},
 		"a name cut by comm":             {files: process("valkey-sentinel", "/"), want: Warning, seen: "valkey-sentinel"},
 		"in our folder, not one of ours": {files: process("valkey-server", "/var/lib/redfleet"), want: Warning, seen: "valkey-server"},
+		"our own question":               {files: map[string]string{"/proc/77/comm": "redis-server", "/proc/77/stat": fmt.Sprintf("77 (redis-server) R %d 77", os.Getpid())}, want: OK},
 		"something else":                 {files: process("nginx", "/"), want: OK},
 	})
 }

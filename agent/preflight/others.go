@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -28,7 +29,7 @@ func gatherOthers(_ context.Context, in *Input) ([]otherFact, error) {
 	var facts []otherFact
 	for _, file := range in.glob("/proc/[0-9]*/comm") {
 		name, err := in.read(file)
-		if err != nil || !slices.Contains(programs(), name) { // it ended meanwhile, or is another
+		if err != nil || !slices.Contains(programs(), name) || in.child(path.Dir(file)) { // or it ended meanwhile
 			continue
 		}
 		dir, err := os.Readlink(in.path(path.Dir(file) + "/cwd"))
@@ -38,6 +39,14 @@ func gatherOthers(_ context.Context, in *Input) ([]otherFact, error) {
 		facts = append(facts, otherFact{pid: path.Base(path.Dir(file)), name: name, dir: dir})
 	}
 	return facts, nil
+}
+
+// child: this process has started it, to ask an engine for its version.
+func (in *Input) child(process string) bool {
+	text, err := in.read(process + "/stat")
+	// The name stands in parentheses, and can have any letter (proc(5)).
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	return err == nil && len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid())
 }
 
 func judgeOthers(in *Input, facts []otherFact) Finding {

@@ -161,16 +161,18 @@ func applied(t *testing.T, r machine.Result) {
 	t.Logf("in force: %v, refused: %v", inForce, refused)
 }
 
-// firewall puts rules into force on a node, and gives their removal.
-func firewall(ctx context.Context, t *testing.T, n *machine.Node, rule string) (remove func()) {
+// firewall gives a node a rule against another one for one port, and gives its
+// removal.
+func firewall(ctx context.Context, t *testing.T, n, from *machine.Node, port int, verdict string) (remove func()) {
 	t.Helper()
-	machinetest.Run(ctx, t, n, "nft", "add table inet test; add chain inet test input { type filter hook input priority 0; }; add rule inet test input "+rule)
-	return func() { machinetest.Run(ctx, t, n, "nft", "delete table inet test") }
+	check(t, n.Nft(ctx, fmt.Sprintf("table ip firewall { chain in { type filter hook input priority 0; ip saddr %s tcp dport %d %s; }; }",
+		from.Address, port, verdict)))
+	return func() { check(t, n.Nft(ctx, "delete table ip firewall")) }
 }
 
 func testDrop(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
 	n1, n2 := f.Nodes[0], f.Nodes[1]
-	heal := firewall(ctx, t, n2, "ip saddr "+n1.Address.String()+" tcp dport 6379 drop")
+	heal := firewall(ctx, t, n2, n1, machinetest.RedisPort, "drop")
 	d := run(ctx, t, f, n1, before(f, n1)...)
 	expect(t, d, "reachable", preflight.Error, "n2 ("+n2.Address.String()+") gives no answer on TCP 6379 within 2s, and on others it does")
 	d = run(ctx, t, f, n1, before(f, n1, "--ignore", "reachable")...)
@@ -184,16 +186,15 @@ func testDrop(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
 // preflights listen on both sides.
 func testRefuse(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
 	n1, n2 := f.Nodes[0], f.Nodes[1]
-	heal := firewall(ctx, t, n2, "ip saddr "+n1.Address.String()+" tcp dport 26379 reject with tcp reset")
+	heal := firewall(ctx, t, n2, n1, machinetest.SentinelPort, "reject with tcp reset")
 	expect(t, run(ctx, t, f, n1, before(f, n1)...), "reachable", preflight.OK, "a firewall that refuses looks the same")
 	docs := listening(ctx, t, f)
 	expect(t, docs["n1"], "reachable", preflight.Error, "n2 refuses TCP 26379")
 	expect(t, docs["n3"], "reachable", preflight.OK, "4 ports greeted back")
 	heal()
-	for name, d := range listening(ctx, t, f) {
+	for _, d := range listening(ctx, t, f) {
 		expect(t, d, "reachable", preflight.OK, "4 ports greeted back")
 		expect(t, d, "ports", preflight.OK, "free")
-		_ = name
 	}
 }
 
