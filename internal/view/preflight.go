@@ -55,7 +55,7 @@ func preflightSum(d preflight.Document, s Style) string {
 	if d.Spec != "" {
 		who += ", by " + d.Spec
 	}
-	text := fmt.Sprintf("%s: %d errors, %d warnings in %d checks", who, d.Errors, d.Warnings, len(d.Checks))
+	text := fmt.Sprintf("%s: %s, %s in %d checks", who, counted(d.Errors, "error"), counted(d.Warnings, "warning"), len(d.Checks))
 	switch {
 	case d.Errors > 0:
 		return s.bad(text) + "; nothing new can be installed here"
@@ -63,6 +63,13 @@ func preflightSum(d preflight.Document, s Style) string {
 		return s.warn(text)
 	}
 	return s.good(text)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Fix writes what a fix would do, before anybody is asked whether it may.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/redfleet/redfleet/agent/preflight"
 	"github.com/redfleet/redfleet/internal/change"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/lab"
@@ -107,6 +108,27 @@ roles  main   FAILED  61s   two masters
 node  process    pid  state
 -     devconsul  17   active
 n1    agent-n1   -    failed (signal: killed)
+`},
+		"preflight": {func(b *strings.Builder) error {
+			return Preflight(b, preflight.Document{Fleet: "shop", Node: "n1", Spec: "spec.toml", Errors: 1, Warnings: 1, Checks: []preflight.Result{
+				{Name: "engine", Status: preflight.OK, Found: "redis 7.0.15", Why: "not told"},
+				{Name: "memory", Status: preflight.Warning, Found: "no maxmemory", Why: "it grows", Do: "set it"},
+				{Name: "disk", Status: preflight.Error, Found: "full", Why: "writes stop", Do: "free some"},
+				{Name: "clock", Status: preflight.Ignored, Was: preflight.Error, Found: "an hour ahead", Why: "not told"},
+				{Name: "names", Status: preflight.NotApplicable, Found: "no names"},
+			}}, plain)
+		}, `
+check   result          found
+engine  ok              redis 7.0.15
+memory  warning         no maxmemory
+                        why: it grows
+                        do: set it
+disk    ERROR           full
+                        why: writes stop
+                        do: free some
+clock   ignored error   an hour ahead
+names   not applicable  no names
+shop/n1, by spec.toml: 1 error, 1 warning in 5 checks; nothing new can be installed here
 `},
 		"plan": {func(b *strings.Builder) error {
 			spec := fleet.Spec{Groups: []fleet.GroupSpec{
