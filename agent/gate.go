@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/agent/converge"
+	"github.com/redfleet/redfleet/agent/distro"
 	"github.com/redfleet/redfleet/agent/preflight"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/specfile"
@@ -52,8 +53,21 @@ func (a *agent) newGate() *gate {
 		return nil
 	}
 	return &gate{now: a.now, wake: a.offers.wakeUp, check: func(ctx context.Context, goal fleet.Goal) preflight.Document {
+		a.clearDistro(ctx)
 		return preflight.Run(ctx, preflight.ForAgent(ctx, a.cfg, goal, a.client), a.cfg.PreflightIgnore)
 	}}
+}
+
+// clearDistro takes the distribution's own units out of service where they are
+// unused (hazard E2); of those that are used, the preflight tells.
+func (a *agent) clearDistro(ctx context.Context) {
+	err := distro.Clear(ctx, a.effects, func(what string) {
+		a.log.Warn(what)
+		a.pub.Tell(fleet.Event{What: "on " + a.cfg.Node + " " + what, Why: "it would take a port of redfleet's instances at its next start"})
+	})
+	if err != nil {
+		a.log.WithError(err).Warn("the distribution's own Redis could not be looked after")
+	}
 }
 
 // hold takes the steps of new instances out of the outcome until the machine has

@@ -47,6 +47,8 @@ func checks() []check {
 			by(gatherNames, judgeNames)},
 		{"fleet-id", "Data of another fleet on this disk is never taken over: its groups stay down.",
 			by(gatherFleetID, judgeFleetID)},
+		{"distribution", "The distribution's own Redis starts at its installation and with each upgrade, on the port that an instance is to have.",
+			by(gatherDistro, judgeDistro)},
 		{"other-redis", "A Redis or Sentinel that redfleet does not know can hold a port, fill the memory, or fail over a group that it once watched.",
 			by(gatherOthers, judgeOthers)},
 		{"other-config", "A configuration of a group that was built by hand comes back with its unit, and with it the old master.",

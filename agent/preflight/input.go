@@ -52,6 +52,7 @@ type Input struct {
 	Listen time.Duration
 
 	listeners *listeners
+	distro    distroFact
 }
 
 // Consul is what the checks ask of Consul. All of it only reads (hazard K6).

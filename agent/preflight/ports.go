@@ -24,6 +24,9 @@ type portFact struct {
 	// away: this machine does not have the address.
 	away  bool
 	taken bool
+	// goes is the unit of the distribution that has the port, and which the agent
+	// takes out of service before it installs anything.
+	goes  string
 	owner netport.Process
 }
 
@@ -56,8 +59,9 @@ func gatherPorts(_ context.Context, in *Input) (portFacts, error) {
 		p.taken = !p.away && !in.listeners.has(p.at) && netport.InUse(p.at)
 	}
 	var taken []netip.AddrPort
-	for _, p := range f.ports {
+	for i, p := range f.ports {
 		if p.taken {
+			f.ports[i].goes = in.distro.goes(int(p.at.Port()))
 			taken = append(taken, p.at)
 		}
 	}
@@ -110,13 +114,15 @@ func judgePorts(in *Input, f portFacts) Finding {
 	if len(f.ports) == 0 {
 		return in.unplanned()
 	}
-	var away, taken, loose, own []string
+	var away, taken, loose, own, going []string
 	for _, p := range f.ports {
 		switch {
 		case p.away:
 			away = append(away, p.at.Addr().String())
 		case p.taken && in.owns(p):
 			own = append(own, p.at.String())
+		case p.taken && p.goes != "" && p.of != "":
+			going = append(going, fmt.Sprintf("%s has %s", p.goes, p.at))
 		case p.taken:
 			taken = append(taken, fmt.Sprintf("%s (for %s) is in use by %s", p.at, what(p), p.owner))
 		case p.of != "" && f.loose(int(p.at.Port())):
@@ -133,6 +139,8 @@ func judgePorts(in *Input, f portFacts) Finding {
 		return warn(fmt.Sprintf("take a port outside of net.ipv4.ip_local_port_range (%d to %d), or list it in net.ipv4.ip_local_reserved_ports",
 			f.ephemeral[0], f.ephemeral[1]),
 			"%s: the kernel may give this port to an outgoing connection, and the instance then does not start", strings.Join(loose, ", "))
+	case len(going) > 0:
+		return ok("%s, and is unused: the agent stops and masks it; all others are free", strings.Join(going, ", "))
 	case len(own) > 0:
 		return ok("%d are free, %s are held by redfleet's own", len(f.ports)-len(own), strings.Join(own, ", "))
 	}

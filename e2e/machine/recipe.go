@@ -39,6 +39,8 @@ const (
 	// SidRedis is Redis of sid, and no Valkey. It asks for a newer C library than
 	// trixie has, so that comes from sid too.
 	SidRedis Engines = "sid-redis"
+	// BullseyeRedis is Redis 6.0 of bullseye, which redfleet refuses, and no Valkey.
+	BullseyeRedis Engines = "bullseye-redis"
 )
 
 func redisPackages() []string { return []string{"redis-server", "redis-sentinel", "redis-tools"} }
@@ -89,6 +91,8 @@ func (r recipe) added() (from string, packages []string, err error) {
 		return "sid", valkeyPackages(), nil
 	case SidRedis:
 		return "sid", redisPackages(), nil
+	case BullseyeRedis:
+		return "bullseye", redisPackages(), nil
 	}
 	return "", nil, fmt.Errorf("there is no recipe for nodes with engines %q", r.engines)
 }

@@ -5,43 +5,15 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/redfleet/redfleet/e2e/machine"
 	"github.com/redfleet/redfleet/internal/secret"
-	"github.com/redfleet/redfleet/systemd"
 )
 
-// What follows stands in for the package, and for init and join, until they exist.
-
-func (f *Fleet) installByHand(ctx context.Context, t testing.TB, nodes []*machine.Node) {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "redfleet")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", binary, "./cmd/redfleet")
-	build.Dir, build.Env = moduleRoot(t), append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	text, err := os.ReadFile(binary)
-	check(t, err)
-	units, err := systemd.Files()
-	check(t, err)
-	f.Each(t, nodes, func(n *machine.Node) error {
-		if err := n.PutFile(ctx, "/usr/bin/redfleet", text, 0o755); err != nil {
-			return err
-		}
-		for name, unit := range units {
-			if err := n.PutFile(ctx, "/usr/lib/systemd/system/"+name, unit, 0o644); err != nil {
-				return err
-			}
-		}
-		_, err := run(ctx, n, "/bin/sh", "-c", "useradd --system --no-create-home --home-dir /var/lib/redfleet --shell /usr/sbin/nologin redfleet && systemctl daemon-reload")
-		return err
-	})
-}
+// What follows stands in for init and join until they exist.
 
 func (f *Fleet) joinByHand(ctx context.Context, t testing.TB, nodes []*machine.Node) {
 	t.Helper()

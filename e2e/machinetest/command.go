@@ -49,7 +49,8 @@ func (f *Fleet) explain(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for _, n := range f.Nodes {
-		r, err := n.Run(ctx, "journalctl", "--no-pager", "--quiet", "--output=short-precise", "--lines=25", "--unit=redfleet-*")
+		r, err := n.Run(ctx, "journalctl", "--no-pager", "--quiet", "--output=short-precise", "--lines=25",
+			"--unit=redfleet-agent", "--unit=redfleet-coordinator", "--unit=redfleet-redis@*", "--unit=redfleet-sentinel@*")
 		if err != nil {
 			t.Logf("the journal of %s cannot be had: %v", n.Name, err)
 			continue

@@ -83,6 +83,25 @@ func (f *Fleet) role(ctx context.Context, n *machine.Node, password string) (wor
 	return words, lineage, nil
 }
 
+// Engine is what the node's server says that it is, and its own version: Valkey
+// names a version of Redis besides (hazard E1).
+func (f *Fleet) Engine(ctx context.Context, t testing.TB, n *machine.Node) (name, version string) {
+	t.Helper()
+	server := f.server(n, f.Password(ctx, t))
+	defer func() { _ = server.Close() }()
+	text, err := server.Info(ctx, "server").Result()
+	check(t, err)
+	fields := map[string]string{}
+	for line := range strings.SplitSeq(text, "\r\n") {
+		key, value, _ := strings.Cut(line, ":")
+		fields[key] = value
+	}
+	if version, ok := fields["valkey_version"]; ok {
+		return "valkey", version
+	}
+	return "redis", fields["redis_version"]
+}
+
 // Keeps fails the test for acknowledged writes that one of the servers does not
 // have. Of those with numbers above safe a few may be gone, which the master had not
 // replicated when it died.

@@ -12,10 +12,19 @@ import (
 // sentinels' down-after, their vote, and a second try where the first failed.
 const FailoverLimit = 90 * time.Second
 
+// Failover is how long one took.
+type Failover struct {
+	// Gap is the longest time for which no write was acknowledged.
+	Gap time.Duration
+	// Rejoin is from the return of the power to a group that serves and is verified.
+	Rejoin time.Duration
+}
+
 // FailOver takes the power of the master's machine while a client writes, sees
 // another machine become master and take writes, gives the power back, and sees the
 // old master return as a replica, with one master and the same data everywhere.
-func FailOver(ctx context.Context, t *testing.T, f *Fleet) {
+func (f *Fleet) FailOver(ctx context.Context, t testing.TB) Failover {
+	t.Helper()
 	w := f.StartWriter(ctx, t)
 	w.WaitMore(ctx, t, 200)
 	old := f.Master(ctx, t)
@@ -24,17 +33,21 @@ func FailOver(ctx context.Context, t *testing.T, f *Fleet) {
 	check(t, old.PowerOff(ctx))
 	now := f.WaitOtherMaster(ctx, t, old)
 	w.WaitMore(ctx, t, 200)
+	on := time.Now()
 	check(t, old.BootAgain(ctx))
 	f.WaitServing(ctx, t)
+	took := Failover{Rejoin: time.Since(on)}
 	if again := f.Master(ctx, t); again == old {
 		t.Errorf("%s came back as the master, and %s was it meanwhile", old.Name, now.Name)
 	}
 	w.WaitMore(ctx, t, 200)
 	writes := w.Stop()
+	took.Gap = writes.Gap
 	t.Logf("%s took over from %s; no write was acknowledged for %.1f s; %d acknowledged, %d errors",
 		now.Name, old.Name, writes.Gap.Seconds(), len(writes.Acknowledged), len(writes.Failed))
 	f.Whole(ctx, t)
 	f.Keeps(ctx, t, writes, safe)
+	return took
 }
 
 // WaitOtherMaster waits until the group has a master that is not this machine, and

@@ -22,23 +22,22 @@ const packagePath = "/root/redfleet.deb"
 // else what `make deb` builds.
 func Package(ctx context.Context, t testing.TB) string {
 	t.Helper()
-	if !makesPackage(t) {
-		return ""
-	}
 	if path := os.Getenv(packageVariable); path != "" {
 		return path
 	}
 	root := moduleRoot(t)
-	out, err := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, "deb").CombinedOutput()
-	if err != nil {
-		t.Fatalf("make deb: %v\n%s", err, out)
+	var stdout, stderr strings.Builder
+	build := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", root, "deb")
+	build.Stdout, build.Stderr = &stdout, &stderr
+	if err := build.Run(); err != nil {
+		t.Fatalf("make deb: %v\n%s%s", err, &stdout, &stderr)
 	}
-	found, err := filepath.Glob(filepath.Join(root, "dist", "redfleet_*_amd64.deb"))
-	check(t, err)
-	if len(found) != 1 {
-		t.Fatalf("after make deb there are %d packages in dist, want 1: %s", len(found), strings.Join(found, ", "))
+	lines := strings.Fields(stdout.String()) // the last one is the package
+	path := filepath.Join(root, lines[len(lines)-1])
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("make deb names no package: %v\n%s", err, &stdout)
 	}
-	return found[0]
+	return path
 }
 
 func moduleRoot(t testing.TB) string {
@@ -66,10 +65,6 @@ func (f *Fleet) Install(ctx context.Context, t testing.TB, nodes ...*machine.Nod
 
 func (f *Fleet) install(ctx context.Context, t testing.TB, path string, nodes []*machine.Node) {
 	t.Helper()
-	if path == "" {
-		f.installByHand(ctx, t, nodes)
-		return
-	}
 	deb, err := os.ReadFile(path)
 	check(t, err)
 	f.Each(t, nodes, func(n *machine.Node) error {
@@ -81,12 +76,4 @@ func (f *Fleet) install(ctx context.Context, t testing.TB, path string, nodes []
 		}
 		return nil
 	})
-}
-
-// makesPackage tells whether this tree can build the package yet.
-func makesPackage(t testing.TB) bool {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(moduleRoot(t), "Makefile"))
-	check(t, err)
-	return strings.Contains(string(text), "\ndeb:")
 }

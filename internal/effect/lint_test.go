@@ -22,7 +22,7 @@ func effects() map[string]string {
 		"os.Rename": "file", "os.Create": "file", "os.OpenFile": "file", "os.Chmod": "file", "os.Symlink": "file",
 		"renameio.WriteFile": "file", "renameio.Symlink": "file", "safefile.Write": "file",
 		// the agent's memory
-		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "SaveSession": "state", "Keep": "state",
+		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "systemd.TakeOut": "process", "systemd.PutBack": "process", "SaveSession": "state", "Keep": "state",
 		// processes
 		"Starter.Start": "process", "units.Start": "process", "exec.Command": "process", "exec.CommandContext": "process",
 		// Redis

@@ -105,6 +105,25 @@ func (c conn) Ping(ctx context.Context) error {
 	return err
 }
 
+// Clients counts the connections of clients, this one among them and replicas'
+// left out. A sentinel answers it too.
+func (c conn) Clients(ctx context.Context) (int, error) {
+	reply, err := c.do(ctx, "INFO", "clients")
+	if err != nil {
+		return 0, err
+	}
+	n := -1
+	lines(text(reply), func(key, value string) {
+		if key == "connected_clients" {
+			n = int(number(value))
+		}
+	})
+	if n < 0 {
+		return 0, fmt.Errorf("INFO on %s counts no clients", c.addr)
+	}
+	return n, nil
+}
+
 // do sends one command; the error names it by its first words only, since
 // arguments can be secrets.
 func (c conn) do(ctx context.Context, args ...any) (any, error) {

@@ -101,6 +101,23 @@ func (f *File) Names() []string {
 	return names
 }
 
+// Directive is one line that says something.
+type Directive struct {
+	Name string // canonical
+	Args []string
+}
+
+// Directives are all of them, in order.
+func (f *File) Directives() []Directive {
+	var out []Directive
+	for _, l := range f.lines {
+		if l.name != "" {
+			out = append(out, Directive{l.name, slices.Clone(l.args)})
+		}
+	}
+	return out
+}
+
 // Get gives the arguments of each line of a directive, in order. The name is
 // taken as Canonical does; Sentinel's are "sentinel monitor" and so on.
 func (f *File) Get(name string) [][]string {

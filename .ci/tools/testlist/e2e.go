@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// figurePrefix begins a line that a test on machines prints for the end of the run.
-const figurePrefix = "e2e "
+// A line that a test prints with one of these at its beginning is shown at the end
+// of the run: figures, which get the number of the test's cases, and tables.
+const (
+	figurePrefix = "e2e nodes="
+	tablePrefix  = "|"
+)
 
 // e2eRun follows a run of tests on machines. It shows each case when it ends: one
 // takes long enough for somebody to wait for it.
@@ -18,6 +22,7 @@ type e2eRun struct {
 	// cases are the tests and subtests that ended and have no subtests.
 	cases   map[string]bool
 	figures []figure
+	table   []string
 	seconds float64
 }
 
@@ -50,6 +55,8 @@ func (r *e2eRun) take(e event) {
 	switch {
 	case e.Action == "output" && strings.HasPrefix(e.Output, figurePrefix):
 		r.figures = append(r.figures, figure{e.Package + " " + top(e.Test), strings.TrimSpace(e.Output)})
+	case e.Action == "output" && strings.HasPrefix(e.Output, tablePrefix):
+		r.table = append(r.table, strings.TrimSpace(e.Output))
 	case e.Action != "pass" && e.Action != "fail" && e.Action != "skip":
 	case e.Test == "":
 		r.seconds += e.Elapsed
@@ -70,9 +77,12 @@ func (r *e2eRun) endCase(e event) {
 	fmt.Fprintf(r.out, "      %s  %s %s  %.1f s\n", e.Action, short(r.module, e.Package), e.Test, e.Elapsed)
 }
 
-// print writes the figures, each with the number of cases of its test, and what ran
+// print writes the tables, the figures, each with the number of cases of its test, and what ran
 // in all.
 func (r *e2eRun) print() {
+	for _, line := range r.table {
+		fmt.Fprintln(r.out, line)
+	}
 	for _, f := range r.figures {
 		count := 0
 		for name := range r.cases {
