@@ -66,6 +66,16 @@ e2e-machines: ## the machines for end-to-end tests (e2e/machine), tested themsel
 e2e-matrix: ## each engine on each Debian: bring-up, failover, rejoin, as a table; needs root
 	@.ci/e2e ./e2e/matrix
 
+.PHONY: vagrant-box
+vagrant-box: ## the box for Vagrant's lxc provider; prints its path; needs root
+	@.ci/install vagrant
+	@go run ./vagrant/box
+
+.PHONY: vagrant-test
+vagrant-test: ## a real `vagrant up` to verified, halt of the master, return, destroy, on lxc; needs root
+	@[[ $$(id -u) == 0 ]] || { echo "make vagrant-test makes real machines (namespaces, mounts, cgroups): run it as root, for example sudo -E make vagrant-test" >&2; exit 1; }
+	@REDFLEET_BOX_FILE=$$($(MAKE) --no-print-directory vagrant-box) .ci/e2e ./e2e/vagrant
+
 .PHONY: bench
 bench: bench-bringup bench-footprint ## both benches
 

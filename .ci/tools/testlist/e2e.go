@@ -11,9 +11,14 @@ import (
 // A line that a test prints with one of these at its beginning is shown at the end
 // of the run: figures, which get the number of the test's cases, and tables.
 const (
-	figurePrefix = "e2e nodes="
-	tablePrefix  = "|"
+	figurePrefix        = "e2e nodes="
+	vagrantFigurePrefix = "vagrant nodes="
+	tablePrefix         = "|"
 )
+
+func isFigure(line string) bool {
+	return strings.HasPrefix(line, figurePrefix) || strings.HasPrefix(line, vagrantFigurePrefix)
+}
 
 // e2eRun follows a run of tests on machines. It shows each case when it ends: one
 // takes long enough for somebody to wait for it.
@@ -53,7 +58,7 @@ func checkE2E(in io.Reader, out io.Writer, module, list, renew string) error {
 func (r *e2eRun) take(e event) {
 	r.run.take(e)
 	switch {
-	case e.Action == "output" && strings.HasPrefix(e.Output, figurePrefix):
+	case e.Action == "output" && isFigure(e.Output):
 		r.figures = append(r.figures, figure{e.Package + " " + top(e.Test), strings.TrimSpace(e.Output)})
 	case e.Action == "output" && strings.HasPrefix(e.Output, tablePrefix):
 		r.table = append(r.table, strings.TrimSpace(e.Output))

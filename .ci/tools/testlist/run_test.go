@@ -90,6 +90,8 @@ func TestE2E(t *testing.T) {
 `
 	for _, c := range []struct{ name, events, want, shows string }{
 		{"figures and cases", events, "", "e2e nodes=3 apply_s=1 cases=2\ne2e total packages=1 tests=2 cases=3 seconds=8\n"},
+		{"figures of the Vagrant lab", `{"Action":"output","Package":"m/e","Test":"TestUp","Output":"vagrant nodes=3 up_s=1\n"}` + "\n" + events,
+			"", "vagrant nodes=3 up_s=1 cases=0\ne2e nodes=3"},
 		{"a case is shown", events, "", "pass  e TestThree/rejoin  2.0 s"},
 		{"nothing ran", "", "no test ran", "cases=0"},
 		{"one failed", events + `{"Action":"fail","Package":"m/f"}`, "failed:   f", "cases=3"},
