@@ -51,7 +51,7 @@ deb: ## dist/redfleet_<version>_<arch>.deb; the same commit gives the same bytes
 	@packaging/build.sh deb
 
 .PHONY: rpm
-rpm: ## the same as an .rpm, which is not tested on machines
+rpm: ## the same files as an .rpm; it is built, and tested nowhere
 	@packaging/build.sh rpm
 
 .PHONY: e2e
