@@ -26,7 +26,7 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF:
 		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
 	}
-	err = a.applier.Do(ctx, s, t)
+	err = unwritable(a.applier.Do(ctx, s, t), a.cfg.DataDir)
 	if err == nil && s.Fenced && !a.applier.UnitsFence { // else it was systemd, see tellHeld
 		a.pub.Tell(fleet.Event{Group: g.Group, What: started(g, s), Why: s.Reason})
 	}

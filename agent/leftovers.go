@@ -8,6 +8,7 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/internal/safefile"
 )
 
 // leftovers reports the instances that nobody assigned and whose folders are on
@@ -41,7 +42,7 @@ func (a *agent) leftovers(assigned map[fleet.InstanceID]bool) []fleet.InstanceRe
 
 // sentinelOnDisk reads what a sentinel that does not run left in its file.
 func sentinelOnDisk(path, group string) *fleet.SentinelReport {
-	b, err := os.ReadFile(path)
+	b, err := safefile.Read(path)
 	if err != nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -30,6 +31,11 @@ func (a *agent) supervise(configFile string) error {
 	a.applier.Owner, a.applier.UnitsFence, a.applier.Journal = owner, true, true
 	if a.cfg.InstanceLog == specfile.LogFile {
 		a.applier.Journal, a.applier.LogDir = false, logDir
+	}
+	if configFile != "" {
+		if configFile, err = filepath.Abs(configFile); err != nil {
+			return err
+		}
 	}
 	a.units = systemd.New(systemd.Options{User: a.cfg.User, Config: configFile, Log: a.log})
 	return nil

@@ -21,6 +21,9 @@ const folder = "/etc/systemd/system"
 // dropInName sorts before an operator's own drop-ins, which therefore win.
 const dropInName = "10-redfleet.conf"
 
+// usualConfig is the agent's file that the shipped unit's boot fence reads.
+const usualConfig = "/etc/redfleet/agent.toml"
+
 // write puts the unit's drop-in where systemd looks for it, and the template too
 // where no package has. It tells whether anything changed.
 func (s *Supervisor) write(unit string, u fleet.Unit) (changed bool, err error) {
@@ -85,7 +88,7 @@ func (s *Supervisor) dropIn(u fleet.Unit) (string, error) {
 	}
 	line("WorkingDirectory", "-"+u.Dir)
 	line("ReadWritePaths", quote("-"+u.Dir))
-	if s.options.Config != "" && strings.HasPrefix(string(u.Name), string(fleet.KindRedis)+"-") {
+	if s.options.Config != "" && s.options.Config != usualConfig && strings.HasPrefix(string(u.Name), string(fleet.KindRedis)+"-") {
 		line("ExecStartPre")
 		line("ExecStartPre", "+/usr/bin/redfleet", "fence", string(u.Name), "--config", quote(s.options.Config))
 	}

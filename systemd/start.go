@@ -40,11 +40,11 @@ func (s *Supervisor) start(ctx context.Context, u fleet.Unit) error {
 	if err != nil {
 		return err
 	}
-	done, ends := make(chan string, 1), s.ends(u.Name)
-	if err := s.submit(unit, u, done); err != nil {
+	a := attempt{name: u.Name, unit: unit, exitAt: st.exitAt, ends: s.ends(u.Name), done: make(chan string, 1)}
+	if err := s.submit(unit, u, a.done); err != nil {
 		return err
 	}
-	return s.awaitStart(ctx, u.Name, unit, st.exitAt, ends, done)
+	return s.awaitStart(ctx, a)
 }
 
 // submit brings the unit's files up to date and asks for the start. It is not cut
@@ -105,44 +105,65 @@ func (s *Supervisor) load(conn *dbus.Conn, name fleet.InstanceID, changed bool) 
 	return errors.New("systemd says after three reloads that the unit's files have changed: something else keeps writing them")
 }
 
+// attempt is a start that was asked for, with what was true before it.
+type attempt struct {
+	name   fleet.InstanceID
+	unit   string
+	exitAt uint64 // when the unit's process ended last
+	ends   int    // how many ends were told
+	done   chan string
+}
+
 // awaitStart waits until the process is there, the job has failed, or ctx ends.
-// exitAt is when the unit's process ended before that, ends what was told of it.
-func (s *Supervisor) awaitStart(ctx context.Context, name fleet.InstanceID, unit string, exitAt uint64, ends int, done <-chan string) error {
+func (s *Supervisor) awaitStart(ctx context.Context, a attempt) error {
 	tick := time.NewTicker(lookStarting)
 	defer tick.Stop()
 	for {
 		result := ""
 		select {
-		case result = <-done:
+		case result = <-a.done:
 		case <-tick.C:
 		case <-s.ctx.Done():
 			return ErrClosed
 		case <-ctx.Done():
 		}
-		st, err := s.read(s.ctx, name)
+		st, err := s.read(s.ctx, a.name)
+		if err == nil {
+			over, err := s.judge(a, st, result)
+			if over {
+				return err
+			}
+		}
 		switch {
-		case err != nil && ctx.Err() != nil:
-			return err
+		case ctx.Err() == nil: // systemd may be starting again itself
 		case err != nil:
-			continue // systemd starts again itself, say
-		case st.pid != 0:
-			return nil
-		case st.waits() && st.job: // until the unit's RestartSec is over
-			return ErrUnderWay
-		case result != "" && st.exitAt > exitAt && !st.neverRan():
-			return nil
-		case result == "done": // it came and went; systemd may have forgotten it
-			s.endedSince(name, ends)
-			return nil
-		case result != "":
-			return fmt.Errorf("systemd's job for %s ended as %q: the unit is %s (%s), result %s%s; journalctl -u %s says more",
-				unit, result, st.active, st.sub, st.result, comma(st.exit()), unit)
-		case ctx.Err() != nil && st.status().State == fleet.UnitActivating:
-			return fmt.Errorf("%w: %s is %s (%s)", ErrUnderWay, unit, st.active, st.sub)
-		case ctx.Err() != nil:
-			return fmt.Errorf("%s is %s (%s): %w", unit, st.active, st.sub, ctx.Err())
+			return err
+		case st.status().State == fleet.UnitActivating:
+			return fmt.Errorf("%w: %s is %s (%s)", ErrUnderWay, a.unit, st.active, st.sub)
+		default:
+			return fmt.Errorf("%s is %s (%s): %w", a.unit, st.active, st.sub, ctx.Err())
 		}
 	}
+}
+
+// judge tells whether a start is over, and how it went. result is what systemd says
+// of the job; empty while it is not done.
+func (s *Supervisor) judge(a attempt, st state, result string) (over bool, err error) {
+	switch {
+	case st.pid != 0:
+		return true, nil
+	case st.waits() && st.job: // until the unit's RestartSec is over
+		return true, ErrUnderWay
+	case result == "":
+		return false, nil
+	case st.exitAt > a.exitAt && !st.neverRan():
+		return true, nil // it came and went
+	case result == "done": // it came and went, and systemd has forgotten it
+		s.endedSince(a.name, a.ends)
+		return true, nil
+	}
+	return true, fmt.Errorf("systemd's job for %s ended as %q: the unit is %s (%s), result %s%s; journalctl -u %s says more",
+		a.unit, result, st.active, st.sub, st.result, comma(st.exit()), a.unit)
 }
 
 func comma(text string) string {

@@ -37,8 +37,8 @@ const (
 type Options struct {
 	// User runs the instances and must exist; empty means root, for tests.
 	User string
-	// Config is the agent's own file, which the boot fence reads too; empty for
-	// the one that the shipped unit names.
+	// Config is the agent's own file, an absolute path, which the boot fence reads
+	// too; empty for the one that the shipped unit names.
 	Config string
 	Log    logrus.FieldLogger
 }

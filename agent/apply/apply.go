@@ -100,7 +100,7 @@ func (a *Applier) install(ctx context.Context, t Target) error {
 			return err
 		}
 		// The folder above is root's, so nobody can have put a link here.
-		return os.Lchown(dir, a.Owner.UID, a.Owner.GID)
+		return errors.Join(os.Lchown(dir, a.Owner.UID, a.Owner.GID), passable(a.DataDir))
 	})
 	if err != nil {
 		return err
@@ -108,6 +108,21 @@ func (a *Applier) install(ctx context.Context, t Target) error {
 	return a.Effects.Do(ctx, LabelIdentity, func(context.Context) error {
 		return safefile.Write(filepath.Join(dir, identityFile), []byte(t.Goal.GroupID), 0o600)
 	})
+}
+
+// passable tells of a folder on the way to the instances that only its owner may
+// enter: their user then cannot reach its own folder.
+func passable(dir string) error {
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return fmt.Errorf("the user that runs the instances cannot pass through %s (mode %04o): chmod o+x %s", dir, info.Mode().Perm(), dir)
+		}
+	}
+	return nil
 }
 
 // remember changes what is kept of an instance outside of its folder.

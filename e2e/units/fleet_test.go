@@ -54,11 +54,15 @@ func TestTrixie(t *testing.T) {
 }
 
 // security holds each unit, as it is loaded with its drop-ins, to its limit of
-// systemd-analyze.
+// systemd-analyze, which must also understand every line of it.
 func security(ctx context.Context, t *testing.T, n *machine.Node) {
+	r, err := n.Run(ctx, "systemd-analyze", "verify", "--man=no", agentUnit, coordinatorUnit, machinetest.RedisUnit(), machinetest.SentinelUnit())
+	if check(t, err); r.Code != 0 || strings.Contains(r.Stderr, "redfleet-") {
+		t.Errorf("systemd-analyze verify: exit status %d: %s", r.Code, r.Stderr)
+	}
 	limits := map[string]float64{
 		machinetest.RedisUnit(): 2.5, machinetest.SentinelUnit(): 2.5,
-		"redfleet-coordinator.service": 1.5, "redfleet-agent.service": 3.0,
+		coordinatorUnit: 1.5, agentUnit: 3.0,
 	}
 	for unit, limit := range limits {
 		out := machinetest.Run(ctx, t, n, "systemd-analyze", "security", "--no-pager", unit)

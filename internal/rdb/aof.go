@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/internal/safefile"
 )
 
 // inspectAOF looks at the append-only files: the folder of Redis 7.0 and later,
@@ -100,7 +101,7 @@ func later(a, b time.Time) time.Time {
 // readManifest gives the files that the server would load: the base and the
 // increments, not the history (lines "file NAME seq N type b|i|h").
 func readManifest(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
+	text, err := safefile.Read(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/redfleet/redfleet/internal/safefile"
 )
 
 // Aux is what the head of an RDB file says.
@@ -49,7 +51,7 @@ const (
 // field. ErrCorrupt (by errors.Is) means that the file must be taken for data of
 // unknown lineage.
 func ReadAux(path string) (Aux, error) {
-	f, err := os.Open(path)
+	f, err := safefile.Open(path) // the folder is another user's, the reader may be root
 	if err != nil {
 		return Aux{}, err
 	}

@@ -24,9 +24,9 @@ const maxSize = 16 << 20
 // ErrNotRegular: there is something else than a regular file under the name.
 var ErrNotRegular = errors.New("it is no regular file")
 
-// Read gives a file's content. A symbolic link, a pipe and a device are refused
+// Open opens a file for reading. A symbolic link, a pipe and a device are refused
 // with ErrNotRegular; a file that is missing is fs.ErrNotExist.
-func Read(path string) ([]byte, error) {
+func Open(path string) (*os.File, error) {
 	// O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ELOOP) {
@@ -36,17 +36,30 @@ func Read(path string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
-	case info.Size() > maxSize:
-		return nil, fmt.Errorf("%s has %d bytes, which is more than a configuration file can have", path, info.Size())
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: path, Err: ErrNotRegular}
 	}
-	return io.ReadAll(io.LimitReader(f, maxSize))
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Read gives a file's content, of what Open opens and no more than a
+// configuration file can have.
+func Read(path string) ([]byte, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(b) > maxSize {
+		return nil, fmt.Errorf("%s has more than %d bytes, which no configuration file has", path, maxSize)
+	}
+	return b, err
 }
 
 // Write replaces a file as a whole, with the folder's owner and group as its
