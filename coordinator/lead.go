@@ -103,15 +103,19 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 	var entries []consul.Entry
 	look := time.NewTimer(lookAgain)
 	defer look.Stop()
+	feed := time.NewTicker(feedEvery)
+	defer feed.Stop()
 	for {
 		wait := lookAgain
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-feed.C:
+			t.notify.Alive()
+			continue
 		case entries = <-updates:
 		case <-look.C:
 		}
-		t.notify.Alive()
 		settled, err := t.pass(ctx, entries)
 		t.notify.Alive()
 		t.notify.Status(t.statusLine())

@@ -9,17 +9,18 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-// feedWaiting is how often the watchdog is fed while another one leads. Then
-// there is no loop: the coordinator sits in one long request for the lease, which
-// has deadlines of its own. While it leads, only its loop feeds.
-const feedWaiting = 5 * time.Second
+// feedEvery is how often the watchdog is fed at rest.
+const feedEvery = 3 * time.Second
 
-// feedWhileWaiting begins to feed; stop ends it and waits for its end.
+// feedWhileWaiting begins to feed the watchdog while another coordinator leads.
+// Then there is no loop: this one sits in one long request for the lease, which has
+// deadlines of its own. While it leads, only its loop feeds. stop ends it and waits
+// for its end.
 func (d *daemon) feedWhileWaiting(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		tick := time.NewTicker(feedWaiting)
+		tick := time.NewTicker(feedEvery)
 		defer tick.Stop()
 		for {
 			if !d.leads.Load() {

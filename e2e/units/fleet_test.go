@@ -5,6 +5,7 @@ package units
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,10 @@ import (
 // promise: hardened and still able to do all that Redis does, files that are their
 // user's alone, daemons that say how they are and whose end touches no instance.
 func TestFleet(t *testing.T) {
-	t.Parallel()
+	if os.Getenv(inside) != "" {
+		stopInside(t)
+		return
+	}
 	ctx := machinetest.Context(t, 3*time.Minute)
 	f := machinetest.New(ctx, t, machinetest.Options{})
 	f.Install(ctx, t)
@@ -38,7 +42,6 @@ func TestFleet(t *testing.T) {
 // TestTrixie does the same with the newest systemd: one machine, topology
 // replication, the instances' logs in files.
 func TestTrixie(t *testing.T) {
-	t.Parallel()
 	ctx := machinetest.Context(t, 3*time.Minute)
 	f := machinetest.New(ctx, t, machinetest.Options{Suite: "trixie", Nodes: 1})
 	n := f.Nodes[0]

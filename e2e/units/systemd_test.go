@@ -118,8 +118,9 @@ func fenceHolds(t *testing.T) {
 	check(t, os.Remove(hold))
 }
 
-// reloads: a daemon-reload of somebody else at the same moment leaves no unit
-// without its drop-in, and none that systemd has not read (hazard M3).
+// reloads: a unit that failed stays in systemd's memory with its old settings; its
+// next start has the new ones, also while somebody else reloads at the same moment
+// (hazard M3).
 func reloads(t *testing.T) {
 	ctx, s := open(t)
 	others, stop := context.WithCancel(ctx)
@@ -133,11 +134,12 @@ func reloads(t *testing.T) {
 		done <- n
 	}()
 	for i := range 4 {
-		u := sleeper(t, fleet.InstanceID(fmt.Sprintf("sentinel-reloads-%d", i)))
-		if err := s.Start(ctx, u); err != nil {
-			t.Error(err)
-			continue
-		}
+		u := sleeper(t, fleet.InstanceID(fmt.Sprintf("redis-reloads-%d", i)))
+		u.Argv = []string{"/bin/sh", "-c", "exit 3"}
+		check(t, s.Start(ctx, u))
+		await(ctx, t, s, u.Name, fleet.UnitFailed)
+		u.Argv = []string{"/bin/sleep", "600"}
+		check(t, s.Start(ctx, u))
 		unit, err := systemd.UnitName(u.Name)
 		check(t, err)
 		machinetest.Eventually(ctx, t, 10*time.Second, unit+" runs what its drop-in says", func() bool {
