@@ -132,11 +132,18 @@ func (f fact) reasons() (why []string) {
 	add(!shipped(f.unit.Fragment), "its unit %s is no package's", f.unit.Fragment)
 	add(f.data != "", "%s", f.data)
 	add(f.askErr != nil, "it runs and cannot be asked whether it is empty (%v)", f.askErr)
-	add(f.use.keys > 0, "it holds %d keys", f.use.keys)
-	add(f.use.clients > 0, "it has %d clients", f.use.clients)
-	add(f.use.replicas > 0, "it has %d replicas", f.use.replicas)
+	add(f.use.keys > 0, "it holds %s", count(f.use.keys, "key"))
+	add(f.use.clients > 0, "it has %s", count(int64(f.use.clients), "client"))
+	add(f.use.replicas > 0, "it has %s", count(int64(f.use.replicas), "replica"))
 	add(f.use.replica, "it is a replica of another server")
 	return append(why, f.settings.watches...)
+}
+
+func count(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // shipped: the unit's file is one that a package brings, not an operator's own.
