@@ -25,6 +25,8 @@ type settings struct {
 	names    rdb.Names
 	// watches says what a sentinel watches that is not its package's example.
 	watches []string
+	// myID is a sentinel's, which is in the name of its connections.
+	myID string
 }
 
 // maxIncludes is how deep files may include each other.
@@ -123,6 +125,8 @@ func settle(lines []redisconf.Directive, sentinel bool) (s settings, err error) 
 			s.names.RDB = first
 		case "appenddirname":
 			s.names.AOFDir = first
+		case "sentinel myid":
+			s.myID = first
 		case "appendfilename":
 			s.names.AOF = first
 		default:

@@ -44,6 +44,8 @@ type Finding struct {
 	unit  systemd.Unit
 	dir   string
 	names rdb.Names
+	// clients is how the names of a sentinel's own connections begin.
+	clients string
 }
 
 // Patterns are the names of the units; the instances of Debian's templates, such
@@ -64,16 +66,33 @@ func Patterns() []string {
 // It needs root for these. An error means that systemd gave no answer.
 func Look(ctx context.Context) ([]Finding, error) {
 	var findings []Finding
+	err := each(ctx, func(f Finding) error {
+		findings = append(findings, f)
+		return nil
+	})
+	return findings, err
+}
+
+// each judges the units one after the other. Sentinels come first, since one that
+// is unused is a client of the server that its example names, and no use of it.
+func each(ctx context.Context, do func(Finding) error) error {
+	var unused []string
 	for _, pattern := range Patterns() {
 		units, err := systemd.Units(ctx, pattern)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, u := range units {
-			findings = append(findings, judge(gather(ctx, u)))
+			f := judge(gather(ctx, u, unused))
+			if f.Verdict == TakeOut && f.clients != "" {
+				unused = append(unused, f.clients)
+			}
+			if err := do(f); err != nil {
+				return err
+			}
 		}
 	}
-	return findings, nil
+	return nil
 }
 
 // LabelTakeOut is the effect of stopping and masking a unit, or undoing that.
@@ -83,20 +102,12 @@ const LabelTakeOut effect.Label = "agent: take a unit of the distribution out of
 // tells of each; what is used it leaves, for Look to tell. The agent does this on
 // a machine that is to get its first instance.
 func Clear(ctx context.Context, effects effect.Runner, tell func(string)) error {
-	for _, pattern := range Patterns() {
-		units, err := systemd.Units(ctx, pattern)
-		if err != nil {
-			return err
+	return each(ctx, func(f Finding) error {
+		if f.Verdict != TakeOut {
+			return nil
 		}
-		for _, u := range units {
-			if f := judge(gather(ctx, u)); f.Verdict == TakeOut {
-				if err := takeOut(ctx, f, effects, tell); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
+		return takeOut(ctx, f, effects, tell)
+	})
 }
 
 // takeOut stops and masks a unit, and puts it back when the stop brought data to

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -159,7 +158,7 @@ func TestRealServers(t *testing.T) {
 			u := systemd.Unit{Name: "redis-server.service", Fragment: shippedUnit, Running: true, Argv: []string{"/usr/bin/redis-server", conf}}
 			var got Finding
 			redistest.Until(t, "the verdict is "+string(tc.want), func() bool {
-				got = judge(gather(t.Context(), u))
+				got = judge(gather(t.Context(), u, nil))
 				return got.Verdict == tc.want && strings.Contains(got.Found, tc.said)
 			})
 			if strings.Contains(fmt.Sprint(got), "geheim") {
@@ -169,19 +168,32 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-// TestRealSentinel: its clients are counted, and what it watches is in its file.
+// TestRealSentinel: its clients are counted, what it watches is in its file, and
+// its own connections to the server of its example are no use of that server.
 func TestRealSentinel(t *testing.T) {
 	dir, port := t.TempDir(), redistest.FreePort(t, "127.0.0.1")
-	conf := redistest.Write(t, dir, "sentinel.conf", fmt.Appendf(nil, "bind 127.0.0.1\nport %d\ndir %s\nsentinel monitor mymaster 127.0.0.1 1 2\n", port, dir))
-	addr := fleet.Addr{Host: "127.0.0.1", Port: port}.String()
-	p := redistest.Start(t, conf, addr, "", "--sentinel")
+	serverPort := redistest.FreePort(t, "127.0.0.1")
+	serverConf := redistest.Write(t, dir, "redis.conf", fmt.Appendf(nil, "bind 127.0.0.1\nport %d\ndir %s\nsave \"\"\n", serverPort, dir))
+	server := redistest.Start(t, serverConf, fmt.Sprintf("127.0.0.1:%d", serverPort), "")
+	conf := redistest.Write(t, dir, "sentinel.conf", fmt.Appendf(nil, "bind 127.0.0.1\nport %d\ndir %s\nsentinel monitor mymaster 127.0.0.1 %d 2\n", port, dir, serverPort))
+	p := redistest.Start(t, conf, fmt.Sprintf("127.0.0.1:%d", port), "", "--sentinel")
 	u := systemd.Unit{Name: "redis-sentinel.service", Fragment: shippedUnit, Running: true, Argv: []string{"/usr/bin/redis-sentinel", conf}}
-	if got := judge(gather(t.Context(), u)); got.Verdict != Refuse || !strings.Contains(got.Found, "1 client") {
+	if got := judge(gather(t.Context(), u, nil)); got.Verdict != Refuse || !strings.Contains(got.Found, "1 client") {
 		t.Errorf("with a client: %+v", got)
 	}
+	redistest.Until(t, "the sentinel has both of its connections", func() bool { return server.Info("connected_clients") == "3" })
+	_ = server.Client.Close()
 	_ = p.Client.Close()
-	redistest.Until(t, "an unused sentinel can be taken out", func() bool { return judge(gather(t.Context(), u)).Verdict == TakeOut })
-	if _, err := os.Stat(conf); err != nil {
-		t.Error(err)
+	var unused Finding
+	redistest.Until(t, "an unused sentinel can be taken out", func() bool {
+		unused = judge(gather(t.Context(), u, nil))
+		return unused.Verdict == TakeOut && unused.clients != ""
+	})
+	u = systemd.Unit{Name: "redis-server.service", Fragment: shippedUnit, Running: true, Argv: []string{"/usr/bin/redis-server", serverConf}}
+	redistest.Until(t, "the server that it watches is unused too", func() bool {
+		return judge(gather(t.Context(), u, []string{unused.clients})).Verdict == TakeOut
+	})
+	if got := judge(gather(t.Context(), u, []string{"sentinel-00000000-"})); got.Verdict != Refuse || !strings.Contains(got.Found, "2 clients") {
+		t.Errorf("watched by another sentinel: %+v", got)
 	}
 }

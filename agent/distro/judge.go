@@ -39,7 +39,9 @@ type use struct {
 	replica  bool
 }
 
-func gather(ctx context.Context, u systemd.Unit) fact {
+// gather looks at a unit. Connections whose names begin as one of unused says are
+// those of a sentinel that nobody uses.
+func gather(ctx context.Context, u systemd.Unit, unused []string) fact {
 	f := fact{unit: u, sentinel: strings.Contains(u.Name, "-sentinel")}
 	if u.Masked && !u.Running {
 		return f
@@ -51,7 +53,7 @@ func gather(ctx context.Context, u systemd.Unit) fact {
 		f.data = dataIn(f.settings.dir, f.settings.names)
 	}
 	if u.Running {
-		f.use, f.askErr = ask(ctx, f)
+		f.use, f.askErr = ask(ctx, f, unused)
 	}
 	return f
 }
@@ -75,27 +77,36 @@ func dataIn(dir string, names rdb.Names) string {
 // errNoPort: there is no way to ask.
 var errNoPort = errors.New("it listens on no port without TLS")
 
-func ask(ctx context.Context, f fact) (use, error) {
+func ask(ctx context.Context, f fact, unused []string) (use, error) {
 	if f.settings.ask.Port == 0 {
 		return use{}, errNoPort
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	if f.sentinel {
-		c := redis.DialSentinel(f.settings.ask, f.settings.password.Reveal())
-		defer func() { _ = c.Close() }()
-		clients, err := c.Clients(ctx)
-		return use{clients: clients - 1}, err // one is this question's own
-	}
 	c := redis.Dial(f.settings.ask, f.settings.password.Reveal())
 	defer func() { _ = c.Close() }()
+	names, err := c.OtherClients(ctx)
+	if err != nil {
+		return use{}, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(unused, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	})
+	u := use{clients: len(names)}
+	if f.sentinel {
+		return u, nil
+	}
 	info, err := c.Observe(ctx)
-	u := use{keys: info.Keys, clients: info.Clients - 1, replicas: len(info.Replicas), replica: info.Role == fleet.RoleReplica}
 	if err == nil && info.Loading {
 		err = errors.New("it is loading data")
 	}
+	u.keys, u.replicas, u.replica = info.Keys, len(info.Replicas), info.Role == fleet.RoleReplica
 	return u, err
 }
+
+// idInName is how much of its id a sentinel puts into the names of its connections
+// (sentinel.c, sentinelSetClientName).
+const idInName = 8
 
 // judge is pure. In doubt a unit is used.
 func judge(f fact) Finding {
@@ -117,6 +128,9 @@ func judge(f fact) Finding {
 	}
 	out.Verdict, out.Found = TakeOut, "it is unused (no key, no client, no data on disk)"
 	if f.sentinel {
+		if len(f.settings.myID) >= idInName {
+			out.clients = "sentinel-" + f.settings.myID[:idInName] + "-"
+		}
 		out.Found = "it is unused (it watches nothing but its package's example, and has no client)"
 	}
 	return out

@@ -13,6 +13,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -105,23 +107,39 @@ func (c conn) Ping(ctx context.Context) error {
 	return err
 }
 
-// Clients counts the connections of clients, this one among them and replicas'
-// left out. A sentinel answers it too.
-func (c conn) Clients(ctx context.Context) (int, error) {
-	reply, err := c.do(ctx, "INFO", "clients")
+// OtherClients are the names of all connections of clients but this one's, empty
+// for one without a name; links of replicas are left out. A sentinel answers too.
+func (c conn) OtherClients(ctx context.Context) ([]string, error) {
+	replies, err := c.pipeline(ctx, command("CLIENT", "ID"), command("CLIENT", "LIST"))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := -1
-	lines(text(reply), func(key, value string) {
-		if key == "connected_clients" {
-			n = int(number(value))
+	id, err := replies[0].Int64()
+	if err != nil {
+		return nil, c.fail("CLIENT ID", err)
+	}
+	list, err := replies[1].Text()
+	if err != nil {
+		return nil, c.fail("CLIENT LIST", err)
+	}
+	return otherClients(list, id), nil
+}
+
+// otherClients reads lines as "id=3 addr=… name=… flags=N …"; S in the flags is a
+// replica, M a master.
+func otherClients(list string, own int64) []string {
+	var names []string
+	for line := range strings.Lines(list) {
+		of := map[string]string{}
+		for _, field := range strings.Fields(line) {
+			key, value, _ := strings.Cut(field, "=")
+			of[key] = value
 		}
-	})
-	if n < 0 {
-		return 0, fmt.Errorf("INFO on %s counts no clients", c.addr)
+		if of["id"] != "" && of["id"] != strconv.FormatInt(own, 10) && !strings.ContainsAny(of["flags"], "SM") {
+			names = append(names, of["name"])
+		}
 	}
-	return n, nil
+	return names
 }
 
 // do sends one command; the error names it by its first words only, since
