@@ -53,7 +53,8 @@ func (f *Fleet) Client(ctx context.Context, t testing.TB) *goredis.Client {
 	}
 	client := goredis.NewFailoverClient(&goredis.FailoverOptions{
 		MasterName: GroupName, SentinelAddrs: sentinels, SentinelPassword: password, Password: password,
-		Dialer: f.Lab.Dial, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, MaxRetries: -1,
+		Dialer: f.Lab.Dial, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		MaxRetries: -1, DialerRetries: 1, // a failure is the test's to see
 	})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
