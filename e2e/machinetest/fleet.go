@@ -48,7 +48,7 @@ type Fleet struct {
 	Nodes []*machine.Node
 
 	options Options
-	key     string // the fleet's key, once there is one
+	key     string // the content of the fleet's key file, once there is one
 }
 
 // New boots the machines and waits until their Consul has a leader. Nothing of
