@@ -83,7 +83,7 @@ func (s *site) copyTo(ctx context.Context, t *testing.T, n *machine.Node) {
 // joinArgs is the one command by which a node joins.
 func joinArgs(more ...string) []string {
 	return append([]string{"redfleet", "join", "--key", "/root/fleet.key", "--token-file", "/root/agent.token",
-		"--coordinator", "--coordinator-token-file", "/root/coordinator.token", "--ignore", "hugepages"}, more...)
+		"--coordinator", "--coordinator-token-file", "/root/coordinator.token"}, more...)
 }
 
 // want checks how a command ended.
@@ -110,6 +110,7 @@ func TestJoin(t *testing.T) {
 		s.copyTo(ctx, t, n)
 	}
 	s.refusedBefore(ctx, t)
+	s.engineComesAlone(ctx, t)
 
 	began := time.Now()
 	s.Each(t, s.Nodes, func(n *machine.Node) error {
@@ -193,6 +194,25 @@ func (s *site) refusedBefore(ctx context.Context, t *testing.T) {
 			}
 		})
 	}
+}
+
+// engineComesAlone: apt is no child of redfleet, and goes on when that one is killed;
+// the next join waits for it (hazard M5). What apt cannot do is told with its journal.
+func (s *site) engineComesAlone(ctx context.Context, t *testing.T) {
+	t.Helper()
+	const unit = "redfleet-engine-install.service"
+	n := s.Nodes[2]
+	r, err := n.Run(ctx, joinArgs("--install-engine", "--engine", "valkey")...) // which bookworm does not have
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, r, 1, "journalctl -u "+unit)
+	script := "\"$@\" & p=$!; until [ \"$(systemctl is-active " + unit + ")\" = activating ]; do kill -0 $p || exit 9; sleep 0.05; done; " +
+		"kill -9 $p; wait $p; systemctl is-active " + unit + "; true"
+	if r, err = n.Run(ctx, append([]string{"bash", "-c", script, "join"}, joinArgs("--install-engine")...)...); err != nil {
+		t.Fatal(err)
+	}
+	want(t, r, 0, "activating")
 }
 
 // etc is what joining would change: the files, and whether units are enabled.

@@ -71,8 +71,12 @@ func (m *maker) lacks(role, file string, missing []consul.Right) error {
 	if file != "" {
 		which = "the token in " + file + " is not enough"
 	}
-	return fmt.Errorf("%w: give the %s's in %s: `redfleet init --consul ADDRESS` makes it as tokens/%s.token; that policy is for a node %q whose Consul agent is %q",
-		&TokenError{Which: which, DeniedError: &consul.DeniedError{Rights: missing}}, role, flag, title, m.plan.Agent.Node, m.plan.ConsulNode)
+	where := ""
+	if m.plan.ConsulNode != "" {
+		where = fmt.Sprintf(" (its policy is for node %q at the Consul agent %q)", m.plan.Agent.Node, m.plan.ConsulNode)
+	}
+	return fmt.Errorf("%w; give the %s's in %s: `redfleet init --consul ADDRESS` makes it as tokens/%s.token%s",
+		&TokenError{Which: which, DeniedError: &consul.DeniedError{Rights: missing}}, role, flag, title, where)
 }
 
 // TokenError is a token that lacks rights.
