@@ -15,7 +15,7 @@ func ForAgent(ctx context.Context, config specfile.AgentConfig, goal fleet.Goal,
 	in := &Input{
 		Config: config, ConfigFile: "agent.toml", Plan: OfGoal(goal), Consul: client, Systemd: systemd.Version,
 	}
-	in.distro = lookAtDistro(ctx)
+	in.distro = in.lookAtDistro(ctx)
 	in.load(ctx, client)
 	return in
 }

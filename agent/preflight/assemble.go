@@ -53,7 +53,7 @@ func Assemble(ctx context.Context, o Options) (in *Input, close func(), err erro
 	reader, closeClients := in.connect(o)
 	in.load(ctx, reader)
 	in.plan(spec, o.SpecFile)
-	in.distro = lookAtDistro(ctx)
+	in.distro = in.lookAtDistro(ctx)
 	return in, closeClients, nil
 }
 

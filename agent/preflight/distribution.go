@@ -15,8 +15,11 @@ type distroFact struct {
 }
 
 // lookAtDistro asks once, since a server that is asked twice at the same time
-// counts each asker as the other's client.
-func lookAtDistro(ctx context.Context) distroFact {
+// counts each asker as the other's client. Without systemd there are no units.
+func (in *Input) lookAtDistro(ctx context.Context) distroFact {
+	if !in.booted() {
+		return distroFact{}
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	findings, err := distro.Look(ctx)
@@ -53,6 +56,8 @@ func judgeDistro(in *Input, f distroFact) Finding {
 		}
 	}
 	switch {
+	case !in.booted():
+		return none("systemd does not run here, so no unit does")
 	case len(wanted) > 0:
 		return fail(do, "%s", strings.Join(append(wanted, used...), "; "))
 	case len(used) > 0:

@@ -21,8 +21,10 @@ type systemdFacts struct {
 	version string
 }
 
+func (in *Input) booted() bool { return len(in.glob("/run/systemd/system")) > 0 }
+
 func gatherSystemd(ctx context.Context, in *Input) (systemdFacts, error) {
-	f := systemdFacts{booted: len(in.glob("/run/systemd/system")) > 0}
+	f := systemdFacts{booted: in.booted()}
 	if !f.booted || in.Systemd == nil {
 		return f, nil
 	}
