@@ -68,6 +68,11 @@ func (n *Node) RunInput(ctx context.Context, stdin io.Reader, argv ...string) (R
 		return r, fmt.Errorf("running %s on %s: %w", argv[0], n.Name, err)
 	}
 	rest, reached := strings.CutPrefix(r.Stderr, unit+"\n")
+	if !reached && stdin == nil && strings.HasPrefix(r.Stderr, unit+": 1: Syntax error") {
+		// A daemon-reload came between making the unit and starting it: systemd read
+		// its own file back and did not undo its own escapes. Nothing was run.
+		return n.RunInput(ctx, nil, argv...)
+	}
 	if !reached {
 		return r, fmt.Errorf("running %s on %s: systemd did not start it: %s", argv[0], n.Name, strings.TrimSpace(r.Stderr))
 	}
