@@ -88,7 +88,7 @@ bench-footprint: deps build ## what an agent at rest costs
 	go run ./e2e/bench footprint
 
 .PHONY: tests-list
-tests-list: ## renew .ci/tests.txt, the list of tests that .ci/run must see run
+tests-list: ## renew .ci/tests.txt and .ci/e2e.txt, the lists of tests that .ci/run must see run
 	.ci/run --list
 
 .PHONY: clean

@@ -97,6 +97,22 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
+// Prepare builds the base image of labs with these options where it is not cached
+// yet, and returns its folder. New does so itself; this is for who has time now.
+func Prepare(ctx context.Context, o Options) (string, error) {
+	if err := checkHost(); err != nil {
+		return "", err
+	}
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	if err := o.fill(ctx, cache); err != nil {
+		return "", err
+	}
+	return base(ctx, cache, newRecipe(o), o.Log)
+}
+
 func (o *Options) fill(ctx context.Context, cache string) error {
 	if o.Log == nil {
 		quiet := logrus.New()
