@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,6 +156,18 @@ func TestInitMakesTokens(t *testing.T) {
 	}
 	if tree(t, dir) != before {
 		t.Error("the folder is not what it was")
+	}
+	// A fleet that grows: the new node's token is made, and what is there is widened by
+	// the command that is named.
+	grown := slices.Clone(args)
+	grown[slices.Index(grown, shopNodes)] = shopNodes + ",n4=10.0.0.14"
+	rules := filepath.Join(dir, "policies", "coordinator.hcl.new")
+	redfleet(t, grown...).want(t, exitGood, "consul acl policy update -name redfleet-shop-coordinator -rules @"+rules, "")
+	if text, err := os.ReadFile(rules); err != nil || !strings.Contains(string(text), `session "n4"`) {
+		t.Errorf("%s: %v\n%s", rules, err, text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "tokens", "agent-n4.token")); err != nil {
+		t.Error(err)
 	}
 	// A token of somewhere else is not taken for ours.
 	if err := os.WriteFile(filepath.Join(dir, "tokens", "viewer.token"), []byte("other\n"), 0o600); err != nil {

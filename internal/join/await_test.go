@@ -12,7 +12,6 @@ import (
 	"github.com/redfleet/redfleet/internal/consul/consultest"
 	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
-	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/systemd"
 )
 
@@ -65,14 +64,14 @@ func TestAwait(t *testing.T) {
 	}
 	key := fleet.KeysOf("shop").Report("n1")
 	report := fleet.Report{Format: fleet.Format, Node: "n1", Address: "127.0.0.1", Boot: "before"}
-	if _, err := m.root.Txn(t.Context(), consul.Lock(key, must(records.Encode(report)), session)); err != nil {
+	if _, err := m.root.Txn(t.Context(), consul.Lock(key, encode(t, report), session)); err != nil {
 		t.Fatal(err)
 	}
 	if err := plan.Await(limited(300*time.Millisecond), up, func(string) {}); err == nil || !strings.Contains(err.Error(), "new report") {
 		t.Errorf("with the report of before: %v", err)
 	}
 	report.Boot = "now"
-	if _, err := m.root.Txn(t.Context(), consul.Lock(key, must(records.Encode(report)), session)); err != nil {
+	if _, err := m.root.Txn(t.Context(), consul.Lock(key, encode(t, report), session)); err != nil {
 		t.Fatal(err)
 	}
 	if err := plan.Await(limited(10*time.Second), up, func(string) {}); err != nil {

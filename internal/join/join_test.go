@@ -152,7 +152,7 @@ func TestWhatIsThereIsKept(t *testing.T) {
 		if err := m.refused("it holds another token"); !errors.Is(err, ErrDiffers) {
 			t.Errorf("error %v", err)
 		}
-		m.put("consul.token", string(must(os.ReadFile(m.o.TokenFile))))
+		m.put("consul.token", readFile(t, m.o.TokenFile))
 		m.refused("\n- node = db1\n+ node = n1")
 		if m.read("agent.toml") != mine {
 			t.Error("a refused run changed the file")
@@ -199,14 +199,25 @@ func (m *machine) put(name, text string) {
 
 func (m *machine) read(name string) string {
 	m.t.Helper()
-	return string(must(os.ReadFile(filepath.Join(m.o.Etc, name))))
+	return readFile(m.t, filepath.Join(m.o.Etc, name))
 }
 
-func must[T any](v T, err error) T {
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	return v
+	return string(text)
+}
+
+func encode(t *testing.T, record any) []byte {
+	t.Helper()
+	text, err := records.Encode(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // TestEachRightIsLookedForBeforehand: a token that lacks any one right of its policy
@@ -251,7 +262,7 @@ func TestWrongFleets(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := func(address string) []byte {
-		return must(records.Encode(fleet.Report{Format: fleet.Format, Node: "n1", Address: address, MachineID: "m9", Boot: "b1"}))
+		return encode(t, fleet.Report{Format: fleet.Format, Node: "n1", Address: address, MachineID: "m9", Boot: "b1"})
 	}
 	if _, err := m.root.Txn(t.Context(), consul.Lock(keys.Report("n1"), report("10.0.0.9"), session)); err != nil {
 		t.Fatal(err)
@@ -296,7 +307,7 @@ func TestWrongFleets(t *testing.T) {
 }
 
 func (m *machine) set(key string, record any) consul.Op {
-	return consul.Set(key, must(records.Encode(record)))
+	return consul.Set(key, encode(m.t, record))
 }
 
 func TestChooseAddress(t *testing.T) {

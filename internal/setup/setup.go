@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/policy"
 	"github.com/redfleet/redfleet/internal/secret"
@@ -43,6 +45,8 @@ type Outcome struct {
 	New bool
 	// Differs: it was there, says something else, and was left alone.
 	Differs bool
+	// Beside is where what init would write is then; empty where that is nowhere.
+	Beside string
 }
 
 // TokenFile is where the token of a policy is, below the folder.
@@ -50,6 +54,20 @@ func (p Plan) TokenFile(title string) string { return filepath.Join(p.Dir, "toke
 
 // PolicyFile is where a policy's rules are, below the folder.
 func (p Plan) PolicyFile(title string) string { return filepath.Join(p.Dir, "policies", title+".hcl") }
+
+// RulesFile is where the rules of a policy are as they should be now: beside its file,
+// where that one was there before and says something else.
+func (p Plan) RulesFile(title string) string {
+	if newer := p.PolicyFile(title) + ".new"; exists(newer) {
+		return newer
+	}
+	return p.PolicyFile(title)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 // KeyFile is the fleet's key.
 func (p Plan) KeyFile() string { return filepath.Join(p.Dir, "fleet.key") }
@@ -125,26 +143,43 @@ func (p Plan) Write(policies []policy.Policy) ([]Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := []struct{ path, text string }{
+	for _, t := range []struct{ name, text string }{
 		{"fleet.toml", spec},
 		{"agent.toml", p.agentText()},
 		{"coordinator.toml", specfile.CommentedCoordinator(specfile.CoordinatorConfig{Fleet: p.Fleet, Name: p.Nodes[0].Name})},
-	}
-	for _, pol := range policies {
-		rel, err := filepath.Rel(p.Dir, p.PolicyFile(pol.Title()))
+	} {
+		o, err := writeNew(filepath.Join(p.Dir, t.name), []byte(t.text), 0o644)
 		if err != nil {
 			return out, err
 		}
-		texts = append(texts, struct{ path, text string }{rel, pol.HCL()})
+		out = append(out, o)
 	}
-	for _, t := range texts {
-		o, err := writeNew(filepath.Join(p.Dir, t.path), []byte(t.text), 0o644)
+	for _, pol := range policies {
+		o, err := p.writePolicy(pol)
 		if err != nil {
 			return out, err
 		}
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// writePolicy puts the rules beside a file that says something else, as that of a
+// fleet that has grown does.
+func (p Plan) writePolicy(pol policy.Policy) (Outcome, error) {
+	path := p.PolicyFile(pol.Title())
+	o, err := writeNew(path, []byte(pol.HCL()), 0o644)
+	switch {
+	case err != nil:
+		return o, err
+	case o.Differs:
+		o.Beside = path + ".new"
+		return o, renameio.WriteFile(o.Beside, []byte(pol.HCL()), 0o644)
+	}
+	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return o, err
+	}
+	return o, nil
 }
 
 func (p Plan) writeKey() ([]Outcome, error) {

@@ -15,6 +15,8 @@ func SetupFiles(w io.Writer, outcomes []setup.Outcome) error {
 	var b strings.Builder
 	for _, o := range outcomes {
 		switch {
+		case o.Beside != "":
+			fmt.Fprintf(&b, "kept   %s  (it was there; what it should say now is in %s)\n", o.Path, o.Beside)
 		case o.Differs:
 			fmt.Fprintf(&b, "kept   %s  (it was there and says something else than init would write)\n", o.Path)
 		case o.New:
@@ -35,7 +37,7 @@ func Grants(w io.Writer, plan setup.Plan, grants []setup.Grant) error {
 		switch {
 		case g.Differs:
 			fmt.Fprintf(&b, "kept   Consul's policy %s  (it has other rules than redfleet's; to take these:\n"+
-				"       consul acl policy update -name %s -rules @%s)\n", g.Policy.Name(), g.Policy.Name(), plan.PolicyFile(g.Policy.Title()))
+				"       consul acl policy update -name %s -rules @%s)\n", g.Policy.Name(), g.Policy.Name(), plan.RulesFile(g.Policy.Title()))
 		case g.NewPolicy:
 			fmt.Fprintf(&b, "made   Consul's policy %s\n", g.Policy.Name())
 		default:
@@ -59,7 +61,7 @@ func TokenCommands(w io.Writer, plan setup.Plan, policies []policy.Policy) error
 		"again with --consul and such a token in --token-file, which does the same:\n\n")
 	fmt.Fprintf(&b, "  mkdir -p -m 700 %s\n", filepath.Dir(plan.TokenFile("x")))
 	for _, p := range policies {
-		fmt.Fprintf(&b, "  consul acl policy create -name %s -rules @%s\n", p.Name(), plan.PolicyFile(p.Title()))
+		fmt.Fprintf(&b, "  consul acl policy create -name %s -rules @%s\n", p.Name(), plan.RulesFile(p.Title()))
 		fmt.Fprintf(&b, "  (umask 077; consul acl token create -description %s -policy-name %s -format json | jq -r .SecretID > %s)\n",
 			p.Name(), p.Name(), plan.TokenFile(p.Title()))
 	}
