@@ -4,7 +4,6 @@ package machine
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,24 +15,7 @@ import (
 
 // TestMain holds the whole run to its promise: nothing is left on the host,
 // whether the tests pass, fail or are interrupted.
-func TestMain(m *testing.M) {
-	before, err := Snapshot()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	left, err := Leftovers(context.Background(), before)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	for _, what := range left {
-		fmt.Fprintln(os.Stderr, "left behind:", what)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(NothingLeft(m.Run, os.Stderr)) }
 
 // untilInterrupt is the context of a test: it ends with the test, and at ^C, so that
 // the test fails and cleans up.

@@ -2,7 +2,6 @@ package machinetest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,24 +14,7 @@ import (
 // Main runs a package's tests and returns the exit status for TestMain. It fails
 // where something is on the host afterwards that was not there before: processes,
 // mounts, namespaces, cgroups.
-func Main(m *testing.M) int {
-	before, err := machine.Snapshot()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	left, err := machine.Leftovers(context.Background(), before)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	for _, what := range left {
-		fmt.Fprintln(os.Stderr, "left behind:", what)
-		code = 1
-	}
-	return code
-}
+func Main(m *testing.M) int { return machine.NothingLeft(m.Run, os.Stderr) }
 
 // Context is the context of a test: it ends with the test, after limit, and at ^C,
 // so that the test fails and cleans up.
