@@ -18,24 +18,34 @@ const lookStarting = 20 * time.Millisecond
 // unit's TimeoutStopSec. A unit that does not run is no error.
 func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
 	st, err := s.read(ctx, name)
+	if err == nil && st.down() {
+		return nil
+	}
+	var unit string
+	if err == nil {
+		unit, err = s.submitStop(name)
+	}
 	if err != nil {
 		return fmt.Errorf("stop %s: %w", name, err)
 	}
-	if st.down() {
-		return nil
-	}
-	unit, err := UnitName(name)
-	if err != nil {
-		return err
+	return s.awaitStop(ctx, name, unit)
+}
+
+// submitStop asks for the stop; a caller's deadline is for the wait that follows.
+func (s *Supervisor) submitStop(name fleet.InstanceID) (unit string, err error) {
+	if unit, err = UnitName(name); err != nil {
+		return "", err
 	}
 	conn, err := s.connection()
 	if err != nil {
-		return fmt.Errorf("stop %s: %w", name, err)
+		return "", err
 	}
+	ctx, cancel := bounded(s.ctx, callTimeout)
+	defer cancel()
 	if _, err := conn.StopUnitContext(ctx, unit, "replace", nil); err != nil {
-		return fmt.Errorf("stop %s: systemd refuses to stop %s: %w", name, unit, err)
+		return "", fmt.Errorf("systemd refuses to stop %s: %w", unit, err)
 	}
-	return s.awaitStop(ctx, name, unit)
+	return unit, nil
 }
 
 func (s *Supervisor) awaitStop(ctx context.Context, name fleet.InstanceID, unit string) error {

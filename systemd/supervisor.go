@@ -3,7 +3,6 @@ package systemd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -60,8 +59,7 @@ type Supervisor struct {
 	// for one unit must not come between another's change and its own (M3).
 	op sync.Mutex
 
-	updates chan *dbus.PropertiesUpdate
-	lost    chan error // an update found no place; all units are read again
+	wake chan struct{} // systemd said that something changed
 
 	mu     sync.Mutex
 	conn   *dbus.Conn
@@ -74,7 +72,7 @@ type Supervisor struct {
 func New(o Options) *Supervisor {
 	s := &Supervisor{
 		options: o, log: o.Log, exits: make(chan fleet.InstanceID, exitsBuffer), told: newQueue(),
-		updates: make(chan *dbus.PropertiesUpdate, 256), lost: make(chan error, 1), units: map[fleet.InstanceID]mark{},
+		wake: make(chan struct{}, 1), units: map[fleet.InstanceID]mark{},
 	}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	s.work.Go(s.watch)
@@ -97,53 +95,6 @@ func (s *Supervisor) Close() error {
 	s.work.Wait()
 	s.ended.Do(func() { close(s.exits) })
 	return nil
-}
-
-// connected gives the connection, which it makes when there is none that works.
-// The caller holds s.mu.
-func (s *Supervisor) connected() (*dbus.Conn, error) {
-	if s.ctx.Err() != nil {
-		return nil, ErrClosed
-	}
-	if s.conn != nil && s.conn.Connected() {
-		return s.conn, nil
-	}
-	s.disconnect()
-	// The connection lives as long as its context.
-	ctx, hangUp := context.WithCancel(s.ctx)
-	limit := time.AfterFunc(callTimeout, hangUp)
-	conn, err := dbus.NewWithContext(ctx)
-	if err == nil {
-		if err = conn.Subscribe(); err != nil {
-			conn.Close()
-		}
-	}
-	if !limit.Stop() && err == nil {
-		conn.Close()
-		err = errSlow
-	}
-	if err != nil {
-		hangUp()
-		return nil, fmt.Errorf("systemd cannot be reached over D-Bus: %w", err)
-	}
-	conn.SetPropertiesSubscriber(s.updates, s.lost)
-	s.conn, s.hangUp = conn, hangUp
-	return conn, nil
-}
-
-func (s *Supervisor) disconnect() {
-	if s.conn != nil {
-		s.conn.Close()
-		s.hangUp()
-		s.conn = nil
-	}
-}
-
-// connection is connected for a caller that does not hold s.mu.
-func (s *Supervisor) connection() (*dbus.Conn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.connected()
 }
 
 // bounded is ctx, at most for d.

@@ -56,8 +56,8 @@ func (s *Supervisor) endedSince(name fleet.InstanceID, ends int) {
 	}
 }
 
-// watch reads units again when systemd says that something changed, and all of
-// them now and then, until Close.
+// watch reads the units again when systemd says that one has changed, and now and
+// then, until Close.
 func (s *Supervisor) watch() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -67,11 +67,7 @@ func (s *Supervisor) watch() {
 		select {
 		case <-s.ctx.Done():
 			return
-		case u := <-s.updates:
-			if id, ok := instanceOf(u.UnitName); ok {
-				_, err = s.read(s.ctx, id)
-			}
-		case <-s.lost:
+		case <-s.wake:
 			err = s.readAll()
 		case <-timer.C:
 			err = s.readAll()

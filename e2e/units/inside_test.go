@@ -26,7 +26,7 @@ func runInside(ctx context.Context, t *testing.T, n *machine.Node, test string) 
 	if r.Code != 0 {
 		t.Fatalf("%s failed on %s:\n%s%s", test, n.Name, r.Stdout, r.Stderr)
 	}
-	return r.Stdout
+	return r.Stderr + r.Stdout
 }
 
 // plain boots one machine that has only these files.

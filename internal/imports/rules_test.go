@@ -130,6 +130,7 @@ func speakers() map[string][]string {
 		"github.com/BurntSushi/toml":   {"internal/specfile", "internal/lab"},
 		"github.com/spf13/cobra":       {"cmd/redfleet"},
 		"github.com/coreos/go-systemd": {"systemd"},
+		"github.com/godbus/dbus":       {"systemd"},
 		"filippo.io/age":               {"internal/secret"},
 	}
 }

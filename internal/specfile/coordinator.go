@@ -70,12 +70,15 @@ func (c ConsulConfig) withDefaults() ConsulConfig {
 	return c
 }
 
+// credential is the file that systemd handed over for one that is named. An empty
+// line is the unit's stand-in for a file that was missing when it started: that is
+// then told of the file itself.
 func credential(dir, file string) string {
 	if dir == "" || file == "" {
 		return file
 	}
 	handed := filepath.Join(dir, filepath.Base(file))
-	if _, err := os.Stat(handed); err != nil {
+	if info, err := os.Stat(handed); err != nil || info.Size() <= 1 {
 		return file
 	}
 	return handed

@@ -86,6 +86,17 @@ func TestCredentials(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "fleet.key"), []byte("key\n"), 0o400); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "consul.token"), []byte("\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	with := filepath.Join(t.TempDir(), "coordinator.toml")
+	text := "fleet = \"shop\"\nname = \"c1\"\n[consul]\ntoken_file = \"/no/such/consul.token\"\n"
+	if err := os.WriteFile(with, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadCoordinator(with, dir); err == nil || !strings.Contains(err.Error(), "/no/such/consul.token: no such file") {
+		t.Errorf("a token that is named and missing: %v", err)
+	}
 	got, err := ReadCoordinator("testdata/good/coordinator.toml", dir)
 	if err != nil {
 		t.Fatal(err)
