@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (in *Input) connect(o Options) (reader *consul.Client, closeAll func()) {
 	}
 	reader = own
 	if o.ConsulAddress != "" || o.TokenFile != "" {
-		if reader, err = consul.New(consul.Options{Address: o.ConsulAddress, TokenFile: o.TokenFile}); err != nil {
+		if reader, err = consul.New(consul.Options{Address: cmp.Or(o.ConsulAddress, in.Config.Consul.Address), TokenFile: o.TokenFile}); err != nil {
 			in.WorldErr, reader = err, nil
 		}
 	}

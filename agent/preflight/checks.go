@@ -9,8 +9,8 @@ func checks() []check {
 			by(gatherConfig, judgeConfig)},
 		{"spec", "Without it nothing is known of ports, memory, disk and other nodes, and that is most of what can go wrong.",
 			by(gatherSpec, judgeSpec)},
-		{"systemd", "An older systemd passes over directives of the units that it does not know, with no more than a line in the journal, " +
-			"and the coordinator then has no key of the fleet.",
+		{"systemd", "Daemons and instances are its units. An older one passes over directives that it does not know, with no more than a line " +
+			"in the journal, and the coordinator then has no key of the fleet.",
 			by(gatherSystemd, judgeSystemd)},
 		{"engine", "Below 6.2 sentinels with a password cannot reach each other; a group of mixed versions cannot go back.",
 			by(gatherEngines, judgeEngines)},

@@ -31,8 +31,8 @@ func TestReachable(t *testing.T) {
 		want Status
 		seen string
 	}{
-		"one listens, one refuses": {peers(open, closed), OK, "1 ports answer; 1 ports refuse"},
-		"an address is missing":    {peers(open, Peer{Node: "n4", Ports: []int{1}}), Warning, "the addresses of n4 are not known; 1 ports answer"},
+		"one listens, one refuses": {peers(open, closed), OK, "1 port answers; 1 port refuses"},
+		"an address is missing":    {peers(open, Peer{Node: "n4", Ports: []int{1}}), Warning, "the addresses of n4 are not known; 1 port answers"},
 		"a name that is none":      {peers(Peer{Node: "n4", Host: "no-such-name.invalid", Ports: []int{1}}), Error, "n4"},
 		"alone":                    {peers(), NotApplicable, "nothing on other nodes"},
 	} {
@@ -98,7 +98,7 @@ func TestListen(t *testing.T) {
 	}
 	for range 2 {
 		d := <-results
-		if r := result(d, "reachable"); r.Status != OK || !strings.Contains(r.Found, "1 ports greeted back") {
+		if r := result(d, "reachable"); r.Status != OK || !strings.Contains(r.Found, "1 port greeted back") {
 			t.Errorf("%s: %+v", d.Node, r)
 		}
 		if r := result(d, "ports"); r.Status != OK {

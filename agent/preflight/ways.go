@@ -81,15 +81,20 @@ func (v *wayVerdict) fault(do, format string, args ...any) {
 func (v wayVerdict) sum() string {
 	var parts []string
 	for _, p := range []struct {
-		answer answer
-		text   string
+		answer         answer
+		one, more, all string
 	}{
-		{greeted, "%d ports greeted back: the way is open"},
-		{answered, "%d ports answer"},
-		{refused, "%d ports refuse, since nothing listens yet: nothing drops packets on the way (a firewall that refuses looks the same: --listen tells)"},
+		{greeted, "1 port greeted back", "%d ports greeted back", ": the way is open"},
+		{answered, "1 port answers", "%d ports answer", ""},
+		{refused, "1 port refuses", "%d ports refuse",
+			", since nothing listens yet: nothing drops packets on the way (a firewall that refuses looks the same: --listen tells)"},
 	} {
-		if n := v.counts[p.answer]; n > 0 {
-			parts = append(parts, fmt.Sprintf(p.text, n))
+		switch n := v.counts[p.answer]; n {
+		case 0:
+		case 1:
+			parts = append(parts, p.one+p.all)
+		default:
+			parts = append(parts, fmt.Sprintf(p.more, n)+p.all)
 		}
 	}
 	if len(parts) == 0 {

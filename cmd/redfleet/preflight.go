@@ -44,7 +44,7 @@ silence is what a firewall that drops looks like. With --listen, at the same tim
 answer with their node's name, which proves the whole way. It holds the ports for that time.
 
 The agent runs the same checks before it installs a new instance; an error keeps it from that, and from
-nothing that runs. preflight_ignore in agent.toml sets checks aside for it, --ignore does so here.
+nothing that runs. preflight_ignore in agent.toml sets checks aside for both, --ignore only here.
 
 Exit codes: 0 no error (there may be warnings) · 3 a check is an error.`,
 		Example: `  redfleet preflight

@@ -10,8 +10,9 @@ import (
 	"github.com/redfleet/redfleet/agent/preflight"
 )
 
-// besideFound is what the columns before the last one take.
-const besideFound = 28
+// besideFound is what the columns before the last one take: the longest name of a
+// check and "ignored warning", each with two blanks.
+const besideFound = 31
 
 // Preflight writes a table of the checks and one line that sums them up. Why a
 // check matters and what to do is told of warnings and errors only.

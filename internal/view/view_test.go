@@ -196,6 +196,26 @@ func TestEventsFitTheTerminal(t *testing.T) {
 	}
 }
 
+// With every check at its longest no line of the table is torn either.
+func TestPreflightFitsTheTerminal(t *testing.T) {
+	var d preflight.Document
+	for _, name := range preflight.Names() {
+		long := strings.Repeat("what was found of it, ", 8)
+		d.Checks = append(d.Checks, preflight.Result{Name: name, Status: preflight.Warning, Found: long, Why: long, Do: long},
+			preflight.Result{Name: name, Status: preflight.Ignored, Was: preflight.Warning, Found: long})
+	}
+	for _, width := range []int{62, 80, 100, 200} {
+		for _, color := range []bool{false, true} {
+			got := render(t, func(b *strings.Builder) error { return Preflight(b, d, Style{Width: width, Color: color}) })
+			for line := range strings.Lines(got) {
+				if n := text.StringWidthWithoutEscSequences(strings.TrimRight(line, "\n")); n > width {
+					t.Errorf("%d columns in a terminal of %d: %q", n, width, line)
+				}
+			}
+		}
+	}
+}
+
 func TestAgeAndBytes(t *testing.T) {
 	ages := map[time.Duration]string{
 		-time.Second: "0s", 300 * time.Millisecond: "0.3s", 61 * time.Second: "61s",
