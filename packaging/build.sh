@@ -28,18 +28,27 @@ main() {
   changelogs
   copyright >"$STAGE/copyright"
   .ci/nfpm "$STAGE/nfpm"
-  mkdir -p dist
-  rm -f dist/redfleet[_-]*."$kind"
-  "$STAGE/nfpm" package --config packaging/nfpm.yaml --packager "$kind" --target dist/ >"$STAGE/log" || {
+  mkdir "$STAGE/out"
+  "$STAGE/nfpm" package --config packaging/nfpm.yaml --packager "$kind" --target "$STAGE/out/" >"$STAGE/log" || {
     cat "$STAGE/log" >&2
     return 1
   }
-  ls dist/redfleet[_-]*."$kind"
+  keep
+}
+
+# keep puts the package in the place of an older one for the same machines.
+keep() {
+  local name
+  name=$(basename "$STAGE"/out/*)
+  mkdir -p dist
+  rm -f dist/redfleet[_-]*"${name##*-1}"
+  mv "$STAGE/out/$name" dist/
+  echo "dist/$name"
 }
 
 build() {
   local vcs=false
-  if git rev-parse --verify --quiet HEAD >/dev/null; then vcs=true; fi
+  if git rev-parse --verify --quiet HEAD >/dev/null 2>&1; then vcs=true; fi
   CGO_ENABLED=0 GOOS=linux GOARCH=$ARCH \
     go build -trimpath -buildvcs="$vcs" -ldflags '-s -w' -o "$STAGE/redfleet" ./cmd/redfleet
 }

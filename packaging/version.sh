@@ -15,7 +15,7 @@ if [[ -n ${VERSION:-} ]]; then
   echo "$VERSION"
   exit
 fi
-if ! git rev-parse --verify --quiet HEAD >/dev/null; then
+if ! git rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
   echo "This is no git checkout: say the version with VERSION=… and the day with SOURCE_DATE_EPOCH=…" >&2
   exit 1
 fi
