@@ -199,13 +199,17 @@ func TestFirst(t *testing.T) {
 }
 
 // TestNeverASecondMaster: over generated answers, an instance of a group that
-// serves starts as master only on the word of a majority, never while a
-// failover is under way, and never empty while a peer shows keys.
+// serves, or that ran while it formed, starts as master only on the word of a
+// majority, never while a failover is under way, and never empty while a peer
+// shows keys or loads some.
 func TestNeverASecondMaster(t *testing.T) {
 	hosts := []fleet.Addr{addr("n1"), addr("n2"), addr("n3")}
 	rapid.Check(t, func(t *rapid.T) {
 		c := Case{Topology: fleet.Sentinel, DownAfter: 5 * time.Second}
 		c.Self = Self{Addr: hosts[0], HasData: rapid.Bool().Draw(t, "has"), HadData: rapid.Bool().Draw(t, "had")}
+		if rapid.Bool().Draw(t, "forms") {
+			c.Self.Ran, c.Seed = true, &fleet.Seed{Master: rapid.SampledFrom(hosts).Draw(t, "seed"), Fresh: rapid.Bool().Draw(t, "fresh")}
+		}
 		c.Self.Follows = rapid.SampledFrom([]fleet.Addr{{}, hosts[1]}).Draw(t, "follows")
 		votes, switching := 0, false
 		total := rapid.SampledFrom([]int{1, 2, 3, 5, 7}).Draw(t, "sentinels")
@@ -224,8 +228,9 @@ func TestNeverASecondMaster(t *testing.T) {
 		}
 		full := false
 		for _, h := range hosts[1:] {
-			s := ServerView{Addr: h, Answered: rapid.Bool().Draw(t, "up"), Keys: int64(rapid.IntRange(0, 1).Draw(t, "keys"))}
-			full = full || s.Answered && s.Keys > 0
+			s := ServerView{Addr: h, Answered: rapid.Bool().Draw(t, "up"), Keys: int64(rapid.IntRange(0, 1).Draw(t, "keys")),
+				Loading: rapid.Bool().Draw(t, "loading")}
+			full = full || s.Answered && (s.Keys > 0 || s.Loading)
 			c.Servers = append(c.Servers, s)
 		}
 		d := Decide(c)

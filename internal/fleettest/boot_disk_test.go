@@ -159,7 +159,7 @@ func TestBootThatIsCut(t *testing.T) {
 			if err := os.WriteFile(confFile(f, master), []byte(conf), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			wait := time.Duration(0)
+			wait := servingIn // for sentinels that come up
 			if label == boot.LabelDown {
 				wait = time.Second
 			} else if reached[boot.LabelDown] == 2 && reached[boot.LabelClear] == 0 && at == effect.Before {
