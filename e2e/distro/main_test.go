@@ -9,4 +9,9 @@ import (
 	"github.com/redfleet/redfleet/e2e/machinetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(machinetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if machinetest.Inside() {
+		os.Exit(m.Run())
+	}
+	os.Exit(machinetest.Main(m))
+}

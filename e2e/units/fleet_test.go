@@ -5,7 +5,6 @@ package units
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 // promise: hardened and still able to do all that Redis does, files that are their
 // user's alone, daemons that say how they are and whose end touches no instance.
 func TestFleet(t *testing.T) {
-	if os.Getenv(inside) != "" {
+	if machinetest.Inside() {
 		stopInside(t)
 		return
 	}

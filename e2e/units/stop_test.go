@@ -22,7 +22,7 @@ func refusesToEnd(ctx context.Context, t *testing.T, n *machine.Node) {
 	dir := "/var/lib/redfleet/redis-main-6379"
 	machinetest.Run(ctx, t, n, "chown", "root:root", dir, dir+"/appendonlydir")
 	machinetest.Run(ctx, t, n, "chmod", "755", dir, dir+"/appendonlydir")
-	runInside(ctx, t, n, "^TestFleet$")
+	machinetest.RunInside(ctx, t, n, "^TestFleet$")
 	if after := machinetest.Unit(ctx, t, n, machinetest.RedisUnit()); after != before {
 		t.Errorf("the server was touched: %+v, now %+v", before, after)
 	}

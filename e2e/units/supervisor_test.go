@@ -3,7 +3,6 @@
 package units
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +41,7 @@ WantedBy=multi-user.target
 // TestSupervisor runs the conformance suite of supervisors on machines, and what
 // only systemd does; there it is this very binary, as root.
 func TestSupervisor(t *testing.T) {
-	if os.Getenv(inside) != "" {
+	if machinetest.Inside() {
 		t.Run("conformance", conformance)
 		t.Run("restarts", restarts)
 		t.Run("fence", fenceHolds)
@@ -59,7 +58,7 @@ func TestSupervisor(t *testing.T) {
 				"/etc/systemd/system/redfleet-redis@.service":    plainUnit,
 				"/etc/systemd/system/redfleet-sentinel@.service": restartedUnit,
 			})
-			out := runInside(ctx, t, n, "^TestSupervisor$")
+			out := machinetest.RunInside(ctx, t, n, "^TestSupervisor$")
 			// Its exit status is lost on systemd-run where systemd itself is restarted.
 			passed := strings.Count(out, "--- PASS: TestSupervisor/")
 			if passed < 5+17 || !strings.HasSuffix(out, "\nPASS\n") {
