@@ -29,6 +29,7 @@ until_good() { # until_good CODES WHAT-IS-WRONG COMMAND…
     if ((SECONDS > limit)) || [[ $codes != *" $code "* ]]; then
       printf '%s\n\n%s (after %d s). What is there:\n' "$said" "$wrong" "$SECONDS" >&2
       redfleet status >&2 || true
+      echo "A machine that is missing says why in: journalctl -u redfleet-lab-join -u redfleet-agent" >&2
       return 1
     fi
     sleep 0.5
