@@ -100,12 +100,15 @@ func TestRefusals(t *testing.T) {
 		"no address":     {"REDFLEET_ADDRESS=lab.example.com", "take an IPv4 address"},
 		"no room":        {"REDFLEET_ADDRESS=192.168.56.253", "leaves room for 3"},
 		"no package":     {"REDFLEET_DEB=/nowhere/redfleet.deb", "make deb"},
+		"no bridge":      {"REDFLEET_LXC_BRIDGE=none0", "ip link add none0 type bridge"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			home := t.TempDir()
+			deb := filepath.Join(home, "redfleet.deb")
+			check(t, os.WriteFile(deb, nil, 0o600))
 			cmd := exec.CommandContext(ctx, "vagrant", "up")
 			cmd.Env = append(os.Environ(), "VAGRANT_CWD="+absolute(t, folder), "VAGRANT_HOME="+home, "VAGRANT_DOTFILE_PATH="+home,
-				"VAGRANT_DEFAULT_PROVIDER=lxc", "VAGRANT_CHECKPOINT_DISABLE=1", c.variable)
+				"VAGRANT_DEFAULT_PROVIDER=lxc", "VAGRANT_CHECKPOINT_DISABLE=1", "REDFLEET_DEB="+deb, c.variable)
 			out, err := cmd.CombinedOutput()
 			if err == nil || !strings.Contains(string(out), c.want) || strings.Contains(string(out), ".rb:") {
 				t.Errorf("vagrant up with %s: %v:\n%s\nwant %q and no trace of Ruby's", c.variable, err, out, c.want)

@@ -84,7 +84,8 @@ Type=notify
 User=consul
 ExecStart=$(start_line)
 ExecReload=/bin/kill -HUP \$MAINPID
-KillSignal=SIGINT
+# Without a leader a server takes many seconds to leave at SIGINT.
+KillSignal=SIGTERM
 Restart=on-failure
 RestartSec=1s
 LimitNOFILE=65536
@@ -113,7 +114,8 @@ configure() {
   $server
   "node_name": "$NODE", "datacenter": "lab", "bind_addr": "$ADDRESS", "client_addr": "127.0.0.1",
   "retry_join": [$(IFS=,; echo "${join[*]}")], "retry_interval": "2s", "leave_on_terminate": false,
-  "disable_update_check": true, "connect": { "enabled": false }, "ports": { "grpc": -1, "grpc_tls": -1 }
+  "disable_update_check": true, "performance": { "raft_multiplier": 1 },
+  "connect": { "enabled": false }, "ports": { "grpc": -1, "grpc_tls": -1 }
 }
 C
   chmod 0644 "$config.new"

@@ -15,8 +15,10 @@ no_consul=6 # redfleet's exit code
 limit=600
 
 main() {
-  local join=(redfleet join --key /root/lab/fleet.key --install-engine --yes) names first code
-  read -ra names <<<"$(sed 's/=[^ ]*//g' <<<"$MACHINES")"
+  local join=(redfleet join --key /root/lab/fleet.key --install-engine --yes) names=() machine first code
+  for machine in $MACHINES; do
+    names+=("${machine%%=*}")
+  done
   first=" ${names[*]:0:3} "
   if [[ $first == *" $NODE "* ]]; then
     join+=(--coordinator)
