@@ -46,7 +46,7 @@ func TestTrixie(t *testing.T) {
 	n := f.Nodes[0]
 	f.Install(ctx, t)
 	f.Join(ctx, t)
-	machinetest.Run(ctx, t, n, "/bin/sh", "-c", `echo 'instance_log = "file"' >>/etc/redfleet/agent.toml && systemctl restart redfleet-agent`)
+	machinetest.Run(ctx, t, n, "/bin/sh", "-c", `sed -i '1i instance_log = "file"' /etc/redfleet/agent.toml && systemctl restart redfleet-agent`)
 	f.Apply(ctx, t, fmt.Sprintf("[fleet]\nname = %q\n\n[[group]]\nname = %q\ntopology = \"replication\"\nnodes = [\"n1\"]\n",
 		machinetest.FleetName, machinetest.GroupName))
 	f.WaitServing(ctx, t)
