@@ -22,7 +22,7 @@ func RunInside(ctx context.Context, t testing.TB, n *machine.Node, test string) 
 	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
-	binary, err := os.ReadFile(self) //nolint:gosec // this very program
+	binary, err := os.ReadFile(self)
 	check(t, err)
 	check(t, n.PutFile(ctx, "/root/inside.test", binary, 0o755))
 	out := Run(ctx, t, n, "/usr/bin/env", inside+"=1", "/root/inside.test", "-test.run="+test, "-test.v", "-test.timeout=2m")
