@@ -24,7 +24,7 @@ type State struct {
 	Mounts map[string]string
 	// Namespaces of all processes, and those that a mount holds.
 	Namespaces map[string]string
-	// Cgroups in all hierarchies.
+	// Cgroups in the hierarchies that nodes have a group in, and labs' in all.
 	Cgroups map[string]string
 	// Machines are folders that nspawn keeps.
 	Machines map[string]string
@@ -192,17 +192,20 @@ func (s State) readMounts(o others) error {
 	return nil
 }
 
+// readCgroups reads the groups of the hierarchies that nodes have one in, and in the
+// others, where the host's own programs come and go, those of labs.
 func (s State) readCgroups(o others) error {
 	all, err := trees()
 	if err != nil {
 		return err
 	}
 	for _, h := range all {
+		whole := slices.Contains(hierarchies(), h)
 		err := filepath.WalkDir(h, func(path string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			if err == nil && entry.IsDir() && !o.have(path) {
+			if err == nil && entry.IsDir() && !o.have(path) && (whole || ofLab(path)) {
 				s.Cgroups[path] = path
 			}
 			return err
@@ -212,6 +215,11 @@ func (s State) readCgroups(o others) error {
 		}
 	}
 	return nil
+}
+
+// ofLab tells whether a folder in the path has a lab's name.
+func ofLab(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "/"), labName.MatchString)
 }
 
 // readMachines reads nspawn's folders, and its locks that nobody holds: one that is
