@@ -102,22 +102,33 @@ func (f *Fleet) Engine(ctx context.Context, t testing.TB, n *machine.Node) (name
 	return "redis", fields["redis_version"]
 }
 
+// keepsLimit is how long a replica may lag behind until what it lacks counts as lost.
+const keepsLimit = 15 * time.Second
+
 // Keeps fails the test for acknowledged writes that one of the servers does not
-// have. Of those with numbers above safe a few may be gone, which the master had not
+// get. Of those with numbers above safe a few may be gone, which the master had not
 // replicated when it died.
 func (f *Fleet) Keeps(ctx context.Context, t testing.TB, w Writes, safe int) {
 	t.Helper()
 	password := f.Password(ctx, t)
 	for _, n := range f.Nodes {
-		lost, err := f.lost(ctx, n, password, w)
-		if err != nil {
-			t.Errorf("looking for %d writes on %s: %v", len(w.Acknowledged), n.Name, err)
-			continue
-		}
-		if len(lost) > unsynced || len(lost) > 0 && lost[0] <= safe {
-			t.Errorf("%s has lost %d of %d acknowledged writes, from number %d on", n.Name, len(lost), len(w.Acknowledged), lost[0])
+		if why := poll(ctx, keepsLimit, func() string { return f.lacks(ctx, n, password, w, safe) }); why != "" {
+			t.Error(why)
 		}
 	}
+}
+
+// lacks says which acknowledged writes the node's server does not have; empty where
+// they are none, or few enough and late enough.
+func (f *Fleet) lacks(ctx context.Context, n *machine.Node, password string, w Writes, safe int) string {
+	lost, err := f.lost(ctx, n, password, w)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("looking for %d writes on %s: %v", len(w.Acknowledged), n.Name, err)
+	case len(lost) > unsynced, len(lost) > 0 && lost[0] <= safe:
+		return fmt.Sprintf("%s has lost %d of %d acknowledged writes, from number %d on", n.Name, len(lost), len(w.Acknowledged), lost[0])
+	}
+	return ""
 }
 
 // lost are the numbers of acknowledged writes that the node's server does not have.
