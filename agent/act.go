@@ -81,6 +81,9 @@ func (a *agent) tellRoles(seen map[fleet.InstanceID]observe.Seen) {
 func (a *agent) tellHeld(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) {
 	for _, g := range a.goal.Instances {
 		s, why := seen[g.ID], reasons[g.ID]
+		if s.Facts.Unit.State == "" {
+			continue // its supervisor could not be asked
+		}
 		if s.Facts.Unit.State == fleet.UnitActive || !s.Facts.Memory.Started {
 			why = ""
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 
@@ -20,10 +21,30 @@ import (
 // its end has made it, so that a start can still bring it new settings.
 func (s *Supervisor) Status(ctx context.Context, name fleet.InstanceID) (fleet.UnitStatus, error) {
 	state, err := s.read(ctx, name)
-	if err != nil {
-		return fleet.UnitStatus{}, fmt.Errorf("status of %s: %w", name, err)
+	if err == nil {
+		return state.status(), nil
 	}
-	return state.status(), nil
+	if known, ok := s.stillThere(name); ok && ctx.Err() == nil {
+		return known, nil
+	}
+	return fleet.UnitStatus{}, fmt.Errorf("status of %s: %w", name, err)
+}
+
+// stillThere is for a systemd that does not answer: a process that was seen before
+// and is still in the unit's cgroup runs, whoever can be asked (promise fail-static).
+func (s *Supervisor) stillThere(name fleet.InstanceID) (fleet.UnitStatus, bool) {
+	s.mu.Lock()
+	m := s.units[name]
+	s.mu.Unlock()
+	unit, err := UnitName(name)
+	if err != nil || m.pid == 0 {
+		return fleet.UnitStatus{}, false
+	}
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", m.pid))
+	if err != nil || !strings.Contains(string(groups), "/"+unit) {
+		return fleet.UnitStatus{}, false
+	}
+	return fleet.UnitStatus{State: fleet.UnitActive, PID: m.pid, Invocation: m.invocation}, true
 }
 
 // state is what systemd says of a unit, all of one moment.

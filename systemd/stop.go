@@ -17,7 +17,7 @@ const lookStarting = 20 * time.Millisecond
 // cannot write its data refuses to go), but systemd does so in the end, after the
 // unit's TimeoutStopSec. A unit that does not run is no error.
 func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
-	st, err := s.read(ctx, name)
+	st, err := s.read(s.ctx, name)
 	if err == nil && st.down() {
 		return nil
 	}

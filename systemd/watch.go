@@ -21,6 +21,8 @@ type mark struct {
 	pid    int // 0 when there is no process
 	exitAt uint64
 	ends   int // how many were told
+	// invocation is of the process with this pid.
+	invocation string
 }
 
 // noticeLocked compares with what was seen before and tells an end. It goes by
@@ -28,7 +30,7 @@ type mark struct {
 // again in between has ended all the same. The caller holds s.mu.
 func (s *Supervisor) noticeLocked(name fleet.InstanceID, st state) {
 	before, known := s.units[name]
-	now := mark{pid: st.pid, exitAt: st.exitAt, ends: before.ends}
+	now := mark{pid: st.pid, exitAt: st.exitAt, ends: before.ends, invocation: st.invocation}
 	if known && (before.pid > 0 && st.pid != before.pid || st.exitAt > before.exitAt) {
 		now.ends++
 		s.told.add(name)
