@@ -54,7 +54,7 @@ func TestUp(t *testing.T) {
 	}
 
 	start = time.Now()
-	l.vagrant(ctx, t, "destroy", "-f")
+	l.vagrant(ctx, t, "destroy", "--force", "--parallel")
 	destroy := time.Since(start)
 	left, err := filepath.Glob(filepath.Join(l.Dir(), "containers", "*"))
 	check(t, err)
