@@ -171,7 +171,8 @@ func thawAll(name string) error {
 					return err
 				}
 				_, err = f.WriteString(value)
-				if err := errors.Join(err, f.Close()); err != nil && !errors.Is(err, unix.ENODEV) {
+				err = errors.Join(err, f.Close())
+				if err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, fs.ErrNotExist) { // the group ended just now
 					return err
 				}
 			}
