@@ -73,7 +73,7 @@ func (s Start) String() string {
 }
 
 // Fence asks until the instance may start, and then writes its role. Where
-// peers answer it takes a few milliseconds; peers that are silent cost 0.4 s in
+// peers answer it takes some tens of milliseconds; peers that are silent cost 0.4 s in
 // each round. After o.Wait it gives a *Held. Every other error says what is wrong
 // on this machine and what to do; nothing is started then either.
 func Fence(ctx context.Context, o Options) (Start, error) {

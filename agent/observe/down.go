@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
@@ -202,6 +203,15 @@ func portOwner(a fleet.Addr, dir string) string {
 	}
 	if err != nil {
 		return fmt.Sprintf("nobody known (%v)", err)
+	}
+	// A refused connection says that nobody listens, for much less than a walk
+	// through /proc, which the looks of a forming group would repeat again and again.
+	conn, err := net.DialTimeout("tcp", a.String(), dialTimeout)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return ""
+	}
+	if err == nil {
+		_ = conn.Close()
 	}
 	p, found := netport.Owner(addr.AddrPort())
 	switch {

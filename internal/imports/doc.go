@@ -1,5 +1,5 @@
 // Package imports holds the test that keeps the packages in their layers
-// (docs/design.md, "Layout"): imports run downward only, a few libraries have
+// (docs/design.md, "Packages"): imports run downward only, a few libraries have
 // one package that speaks to them, and the packages that decide stay pure.
 //
 // There is nothing here to import. The rules are in rules_test.go; each has a
