@@ -40,7 +40,7 @@ type agent struct {
 	effects effect.Runner
 	now     func() time.Time
 	boot    string
-	machine string
+	outside Outside
 
 	engines  []fleet.EngineReport
 	applier  *apply.Applier
@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer a.close()
-	server, err := a.roles.listen(ctx, a.cfg.HTTP)
+	server, err := a.roles.listen(ctx, a.outside.Network, a.cfg.HTTP)
 	if err != nil {
 		return err
 	}
@@ -97,10 +97,14 @@ func Run(ctx context.Context, o Options) error {
 func prepare(ctx context.Context, o Options) (*agent, error) {
 	a := &agent{
 		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
-		boot: ulid.Make().String(), machine: machineID(), offers: newOffers(), roles: &roles{},
+		outside: o.Outside.withDefaults(), offers: newOffers(), roles: &roles{},
 		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, lastRole: map[fleet.InstanceID]fleet.Role{},
 	}
-	var err error
+	boot, err := ulid.New(ulid.Timestamp(a.now()), a.outside.Random)
+	if err != nil {
+		return nil, err
+	}
+	a.boot = boot.String()
 	if a.key, err = secret.LoadKey(a.cfg.KeyFile); err != nil {
 		return nil, err
 	}
@@ -120,7 +124,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	}
 	a.client, err = consul.New(consul.Options{
 		Address: a.cfg.Consul.Address, TokenFile: a.cfg.Consul.TokenFile,
-		OnError: consul.Once(a.hearConsul),
+		OnError: consul.Once(a.hearConsul), Transport: a.outside.Consul, Jitter: a.outside.Jitter,
 	})
 	if err != nil {
 		return nil, err
@@ -139,9 +143,11 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	}
 	a.applier.Starter = a.units
 	a.observer = observe.New(a.cfg.DataDir, a.store, a.units, a.now)
+	a.observer.Network = a.outside.Network
 	a.pub = publish.New(publish.Options{
 		Client: a.client, Keys: a.keys, Fleet: a.cfg.Fleet, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
 		Session: session, Keep: a.store.SaveSession, Effects: a.effects, Log: a.log, Now: a.now,
+		Random: a.outside.Random, Jitter: a.outside.Jitter,
 	})
 	return a, nil
 }
@@ -154,7 +160,11 @@ func (a *agent) remembered(ctx context.Context) error {
 	}
 	a.node = n
 	if n.Agent == "" {
-		n.Agent = uuid.NewString()
+		id, err := uuid.NewRandomFromReader(a.outside.Random)
+		if err != nil {
+			return err
+		}
+		n.Agent = id.String()
 		if err := a.keepNode(ctx, n); err != nil {
 			return err
 		}
@@ -173,7 +183,7 @@ func (a *agent) findEngines(ctx context.Context) map[string]engine.Engine {
 	found := map[string]engine.Engine{}
 	paths := map[string]string{fleet.EngineRedis: a.cfg.RedisServer, fleet.EngineValkey: a.cfg.ValkeyServer}
 	for _, name := range fleet.Engines() {
-		e, err := engine.Find(ctx, name, paths[name])
+		e, err := a.outside.FindEngine(ctx, name, paths[name])
 		switch {
 		case err == nil:
 			found[name] = e

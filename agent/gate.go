@@ -52,10 +52,16 @@ func (a *agent) newGate() *gate {
 	if a.cfg.Supervisor != specfile.SupervisorSystemd {
 		return nil
 	}
-	return &gate{now: a.now, wake: a.offers.wakeUp, check: func(ctx context.Context, goal fleet.Goal) preflight.Document {
-		a.clearDistro(ctx)
-		return preflight.Run(ctx, preflight.ForAgent(ctx, a.cfg, goal, a.client), a.cfg.PreflightIgnore)
-	}}
+	g := &gate{now: a.now, wake: a.offers.wakeUp, check: a.outside.Preflight}
+	if g.check == nil {
+		g.check = a.preflight
+	}
+	return g
+}
+
+func (a *agent) preflight(ctx context.Context, goal fleet.Goal) preflight.Document {
+	a.clearDistro(ctx)
+	return preflight.Run(ctx, preflight.ForAgent(ctx, a.cfg, goal, a.client), a.cfg.PreflightIgnore)
 }
 
 // clearDistro takes the distribution's own units out of service where they are

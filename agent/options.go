@@ -34,7 +34,8 @@ type Options struct {
 	ConfigFile string
 	Log        logrus.FieldLogger
 	// Hook is asked at each labelled effect; tests cut there. Nil in production.
-	Hook effect.Hook
+	Hook    effect.Hook
+	Outside Outside
 }
 
 // ErrNameTaken: another agent lives under this node's name (hazard M4).

@@ -16,7 +16,7 @@ const leastLag = 64 << 10
 // publish hands the newest facts to the publisher and to the role checks.
 func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[fleet.InstanceID]string) {
 	r := fleet.Report{
-		Format: fleet.Format, Node: a.cfg.Node, Agent: a.node.Agent, Boot: a.boot, MachineID: a.machine,
+		Format: fleet.Format, Node: a.cfg.Node, Agent: a.node.Agent, Boot: a.boot, MachineID: a.outside.MachineID,
 		Address: a.cfg.Address, Hostname: a.cfg.AnnounceHostname, FleetID: a.node.FleetID, Epoch: a.node.Epoch,
 		Problem: a.problem, Zone: a.cfg.Zone, Labels: a.cfg.Labels, Priority: a.cfg.Priority, Engines: a.engines,
 	}

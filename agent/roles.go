@@ -59,8 +59,8 @@ type roleServer struct {
 
 // listen takes the agent's own address. One agent per address: the port is also
 // what keeps a second agent from this machine.
-func (r *roles) listen(ctx context.Context, addr string) (*roleServer, error) {
-	l, err := listenSoon(ctx, addr)
+func (r *roles) listen(ctx context.Context, via Network, addr string) (*roleServer, error) {
+	l, err := listenSoon(ctx, via, addr)
 	if err != nil {
 		return nil, refusedAddress(addr, err)
 	}
@@ -80,11 +80,11 @@ func tellClock(w http.ResponseWriter, _ *http.Request) {
 // was about to start, until that one is executed.
 const listenPatience = time.Second
 
-func listenSoon(ctx context.Context, addr string) (net.Listener, error) {
+func listenSoon(ctx context.Context, via Network, addr string) (net.Listener, error) {
 	ctx, cancel := context.WithTimeout(ctx, listenPatience)
 	defer cancel()
 	for {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		l, err := via.Listen(ctx, "tcp", addr)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return l, err
 		}

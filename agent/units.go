@@ -20,6 +20,11 @@ const logDir = "/var/log/redfleet"
 
 // supervise opens what runs the instances, and tells the applier what it needs.
 func (a *agent) supervise(configFile string) error {
+	if a.outside.Supervisor != nil {
+		a.units = a.outside.Supervisor
+		a.applier.UnitsFence = a.cfg.Supervisor == specfile.SupervisorSystemd
+		return nil
+	}
 	if a.cfg.Supervisor == specfile.SupervisorProcess {
 		a.units = process.New(a.store.RunDir(), a.log)
 		return nil

@@ -9,9 +9,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/redfleet/redfleet/internal/consul"
@@ -32,6 +35,11 @@ type Options struct {
 	Log    logrus.FieldLogger
 	// Hook is asked at each labelled effect; tests cut there. Nil in production.
 	Hook effect.Hook
+	// The simulation replaces these. Nil means the network, crypto/rand and a random
+	// length of time.
+	Transport http.RoundTripper
+	Random    io.Reader
+	Jitter    consul.Jitter
 }
 
 // Run campaigns for the lease and leads while it is held, until ctx ends. It
@@ -42,7 +50,12 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	random := o.Random
+	if random == nil {
+		random = rand.Reader
+	}
 	client, err := consul.New(consul.Options{
+		Transport: o.Transport, Jitter: o.Jitter,
 		Address: o.Config.Consul.Address, TokenFile: o.Config.Consul.TokenFile,
 		OnError: consul.Once(func(what string, err error) {
 			if err == nil {
@@ -58,7 +71,8 @@ func Run(ctx context.Context, o Options) error {
 	defer client.Close()
 	d := &daemon{
 		name: o.Config.Name, fleet: o.Config.Fleet, keys: fleet.KeysOf(o.Config.Fleet), client: client, key: key,
-		effects: effect.New(o.Hook), log: o.Log, now: time.Now, mint: uuid.NewString, random: rand.Reader,
+		effects: effect.New(o.Hook), log: o.Log, now: time.Now, random: random, ids: ulid.Monotonic(random, 0),
+		mint: func() string { return uuid.Must(uuid.NewRandomFromReader(random)).String() },
 	}
 	defer d.notify.Stopping()
 	d.notify.Ready()

@@ -31,7 +31,11 @@ func (t *term) eventOps(events []fleet.Event) ([]consul.Op, error) {
 		if err != nil {
 			return nil, err
 		}
-		ops = append(ops, consul.Set(t.keys.Event(ulid.Make().String()), b))
+		id, err := ulid.New(ulid.Timestamp(t.now()), t.ids)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, consul.Set(t.keys.Event(id.String()), b))
 	}
 	return ops, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
@@ -42,8 +43,10 @@ type daemon struct {
 	now     func() time.Time
 	mint    plan.Mint
 	random  io.Reader
-	notify  systemd.Notifier
-	leads   atomic.Bool
+	// ids names events in the order of their times; it is the loop's own.
+	ids    ulid.MonotonicReader
+	notify systemd.Notifier
+	leads  atomic.Bool
 }
 
 // term is one time of leading: from getting the lease to losing it.

@@ -19,6 +19,7 @@ import (
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/observe"
 	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/specfile"
 )
@@ -39,6 +40,10 @@ type Options struct {
 	Tell func(Held)
 	// Hook is asked at each labelled effect; nil in production.
 	Hook effect.Hook
+	// The simulation replaces these. Nil means the machine's network, and the engine
+	// that package engine finds.
+	Network    observe.Network
+	FindEngine engine.Finder
 }
 
 // Held is the refusal of a start, by a rule of docs/design.md ("The fence"): a
@@ -77,13 +82,16 @@ func (s Start) String() string {
 // each round. After o.Wait it gives a *Held. Every other error says what is wrong
 // on this machine and what to do; nothing is started then either.
 func Fence(ctx context.Context, o Options) (Start, error) {
-	m, err := read(ctx, o.Config, o.Instance)
+	m, err := read(ctx, o)
 	if err != nil {
 		return Start{}, err
 	}
 	effects := effect.New(o.Hook)
 	observer := observe.New(o.Config.DataDir, m.store, down{}, time.Now)
 	observer.DownSince = m.downSince
+	if o.Network != nil {
+		observer.Network = o.Network
+	}
 	defer observer.Close()
 	deadline := time.Now().Add(o.Wait)
 	var last Held

@@ -26,11 +26,16 @@ type machine struct {
 	// goal holds the instance alone, under the goal's name and epoch.
 	goal     fleet.Goal
 	password secret.Password
+	find     engine.Finder
 }
 
 // read gathers it and refuses what cannot be relied upon.
-func read(ctx context.Context, config specfile.AgentConfig, id fleet.InstanceID) (machine, error) {
-	m := machine{config: config}
+func read(ctx context.Context, o Options) (machine, error) {
+	config, id := o.Config, o.Instance
+	m := machine{config: config, find: o.FindEngine}
+	if m.find == nil {
+		m.find = engine.Find
+	}
 	key, err := secret.LoadKey(config.KeyFile)
 	if err != nil {
 		return m, err
@@ -109,7 +114,7 @@ func (m machine) applier(ctx context.Context, effects effect.Runner) (*apply.App
 		return nil, err
 	}
 	paths := map[string]string{fleet.EngineRedis: m.config.RedisServer, fleet.EngineValkey: m.config.ValkeyServer}
-	found, err := engine.Find(ctx, m.instance.Engine, paths[m.instance.Engine])
+	found, err := m.find(ctx, m.instance.Engine, paths[m.instance.Engine])
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/fence"
 	"github.com/redfleet/redfleet/internal/fleet"
-	"github.com/redfleet/redfleet/internal/netport"
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/redisconf"
@@ -44,9 +43,9 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 		s.Facts.Problem = err.Error()
 	}
 	s.Facts.Disk = disk
-	s.Facts.PortOwner = portOwner(g.Addr, apply.Dir(o.DataDir, g.ID))
+	s.Facts.PortOwner = o.portOwner(ctx, g.Addr, apply.Dir(o.DataDir, g.ID))
 	if g.Seed != nil {
-		s.Facts.Listening = listening(ctx, g.Addr, g.Servers)
+		s.Facts.Listening = o.listening(ctx, g.Addr, g.Servers)
 	}
 	if g.Seed != nil && !s.Facts.Memory.Started && (g.Seed.Fresh || !s.Facts.Disk.Dataset.Present) {
 		return s // a first start while forming asks nobody, unless data is at stake
@@ -56,8 +55,8 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	}
 	// Side by side, so that peers that are silent cost one askTimeout and not two.
 	var wg sync.WaitGroup
-	wg.Go(func() { s.Facts.Sentinels = askSentinels(ctx, g, w.password.Reveal()) })
-	wg.Go(func() { s.Facts.Servers = askServers(ctx, g, w.password.Reveal()) })
+	wg.Go(func() { s.Facts.Sentinels = askSentinels(ctx, o.redis(), g, w.password.Reveal()) })
+	wg.Go(func() { s.Facts.Servers = askServers(ctx, o.redis(), g, w.password.Reveal()) })
 	wg.Wait()
 	return s
 }
@@ -99,7 +98,7 @@ func follows(f *redisconf.File) fleet.Addr {
 }
 
 // listening tells which members accept a connection now.
-func listening(ctx context.Context, self fleet.Addr, members []fleet.Member) map[fleet.Addr]bool {
+func (o *Observer) listening(ctx context.Context, self fleet.Addr, members []fleet.Member) map[fleet.Addr]bool {
 	out := map[fleet.Addr]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -108,8 +107,7 @@ func listening(ctx context.Context, self fleet.Addr, members []fleet.Member) map
 			continue
 		}
 		wg.Go(func() {
-			d := net.Dialer{Timeout: dialTimeout}
-			conn, err := d.DialContext(ctx, "tcp", m.Addr.String())
+			conn, err := o.dial(ctx, m.Addr)
 			if err != nil {
 				return
 			}
@@ -123,7 +121,14 @@ func listening(ctx context.Context, self fleet.Addr, members []fleet.Member) map
 	return out
 }
 
-func askSentinels(ctx context.Context, g fleet.InstanceGoal, password string) []fence.SentinelView {
+// dial looks for a listener, for dialTimeout at most.
+func (o *Observer) dial(ctx context.Context, a fleet.Addr) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	return o.Network.DialContext(ctx, "tcp", a.String())
+}
+
+func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, password string) []fence.SentinelView {
 	views := make([]fence.SentinelView, len(g.Sentinels))
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -134,7 +139,7 @@ func askSentinels(ctx context.Context, g fleet.InstanceGoal, password string) []
 			continue
 		}
 		wg.Go(func() {
-			c := redis.DialSentinel(m.Addr, password)
+			c := via.Sentinel(m.Addr, password)
 			defer c.Close()
 			info, err := c.Observe(ctx, g.Monitor.MasterName, false)
 			if err == nil {
@@ -159,7 +164,7 @@ func sentinelView(node string, info redis.View) fence.SentinelView {
 	return v
 }
 
-func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fence.ServerView {
+func askServers(ctx context.Context, via redis.Network, g fleet.InstanceGoal, password string) []fence.ServerView {
 	var views []fence.ServerView
 	for _, m := range g.Servers {
 		if m.Addr != g.Addr {
@@ -171,7 +176,7 @@ func askServers(ctx context.Context, g fleet.InstanceGoal, password string) []fe
 	var wg sync.WaitGroup
 	for i := range views {
 		wg.Go(func() {
-			c := redis.Dial(views[i].Addr, password)
+			c := via.Server(views[i].Addr, password)
 			defer c.Close()
 			info, err := c.Observe(ctx)
 			if err != nil {
@@ -196,24 +201,24 @@ func serverView(addr fleet.Addr, info redis.Info) fence.ServerView {
 // this very moment, and would find its port taken.
 // One that runs in the instance's own folder is no stranger: it is an earlier
 // process of the instance, of which the supervisor has lost the record.
-func portOwner(a fleet.Addr, dir string) string {
+func (o *Observer) portOwner(ctx context.Context, a fleet.Addr, dir string) string {
 	addr, err := net.ResolveTCPAddr("tcp", a.String())
 	if err == nil {
-		err = netport.Local(addr.AddrPort().Addr())
+		err = o.Network.Local(addr.AddrPort().Addr())
 	}
 	if err != nil {
 		return fmt.Sprintf("nobody known (%v)", err)
 	}
 	// A refused connection says that nobody listens, for much less than a walk
 	// through /proc, which the looks of a forming group would repeat again and again.
-	conn, err := net.DialTimeout("tcp", a.String(), dialTimeout)
+	conn, err := o.dial(ctx, a)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return ""
 	}
 	if err == nil {
 		_ = conn.Close()
 	}
-	p, found := netport.Owner(addr.AddrPort())
+	p, found := o.Network.Owner(addr.AddrPort())
 	switch {
 	case !found:
 		return ""

@@ -32,6 +32,8 @@ type Observer struct {
 	// DownSince tells since when an instance is down that this observer sees down
 	// for the first time; nil: since now.
 	DownSince func(fleet.InstanceID) time.Time
+	// Network is how instances and ports are asked.
+	Network Network
 
 	watched map[fleet.InstanceID]*watched
 }
@@ -82,7 +84,7 @@ type Seen struct {
 
 // New gives an Observer without connections.
 func New(dataDir string, store *state.Store, units Units, now func() time.Time) *Observer {
-	return &Observer{DataDir: dataDir, Store: store, Units: units, Now: now, watched: map[fleet.InstanceID]*watched{}}
+	return &Observer{DataDir: dataDir, Store: store, Units: units, Now: now, Network: Machine{}, watched: map[fleet.InstanceID]*watched{}}
 }
 
 // Close closes the connections and ends the probes.

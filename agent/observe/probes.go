@@ -35,8 +35,8 @@ type probes struct {
 // look gives the last results and starts a new round when it is due. In a group
 // that serves the first round is waited for: an agent that has just been
 // restarted must not report that nobody was tried.
-func (p *probes) look(ctx context.Context, now time.Time, g fleet.InstanceGoal, password secret.Password) []fleet.PeerProbe {
-	if p.start(ctx, now, g, password) && g.Seed == nil {
+func (p *probes) look(ctx context.Context, via redis.Network, now time.Time, g fleet.InstanceGoal, password secret.Password) []fleet.PeerProbe {
+	if p.start(ctx, via, now, g, password) && g.Seed == nil {
 		p.wg.Wait() // bounded by probeTimeout
 	}
 	p.mu.Lock()
@@ -45,14 +45,14 @@ func (p *probes) look(ctx context.Context, now time.Time, g fleet.InstanceGoal, 
 }
 
 // start starts a round when it is due; true when it is the first one.
-func (p *probes) start(ctx context.Context, now time.Time, g fleet.InstanceGoal, password secret.Password) bool {
+func (p *probes) start(ctx context.Context, via redis.Network, now time.Time, g fleet.InstanceGoal, password secret.Password) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := p.at.IsZero()
 	if !p.running && now.Sub(p.at) >= p.every(g) {
 		ctx, p.cancel = context.WithTimeout(ctx, probeTimeout)
 		p.running, p.at = true, now
-		p.wg.Go(func() { p.round(ctx, g, password.Reveal()) })
+		p.wg.Go(func() { p.round(ctx, via, g, password.Reveal()) })
 		return first
 	}
 	return false
@@ -73,7 +73,7 @@ func (p *probes) every(g fleet.InstanceGoal) time.Duration {
 	return probeEvery
 }
 
-func (p *probes) round(ctx context.Context, g fleet.InstanceGoal, password string) {
+func (p *probes) round(ctx context.Context, via redis.Network, g fleet.InstanceGoal, password string) {
 	var results []fleet.PeerProbe
 	for _, m := range g.Servers {
 		if m.Addr != g.Addr {
@@ -83,7 +83,7 @@ func (p *probes) round(ctx context.Context, g fleet.InstanceGoal, password strin
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() {
-			if err := redis.Probe(ctx, results[i].Addr, password); err != nil {
+			if err := via.Probe(ctx, results[i].Addr, password); err != nil {
 				results[i].Error = err.Error()
 			}
 		})

@@ -6,7 +6,6 @@ import (
 
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/internal/fleet"
-	"github.com/redfleet/redfleet/internal/redis"
 )
 
 // rewriteEvery is how long a reply to CONFIG REWRITE is trusted when neither
@@ -15,7 +14,7 @@ const rewriteEvery = time.Minute
 
 func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched, s *Seen) {
 	if w.server == nil {
-		w.server = redis.Dial(g.Addr, w.password.Reveal())
+		w.server = o.redis().Server(g.Addr, w.password.Reveal())
 	}
 	mark := o.aofMark(g.ID)
 	info, err := w.server.Observe(ctx)
@@ -39,7 +38,7 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 	if !info.AOF {
 		s.Facts.Disk, _ = o.disk(g, "") // whether it was started from a snapshot
 	}
-	s.Probes = w.probes.look(ctx, o.Now(), g, w.password)
+	s.Probes = w.probes.look(ctx, o.redis(), o.Now(), g, w.password)
 }
 
 // probeKey reads the probe while the group forms, and afterwards until it is
@@ -58,7 +57,7 @@ func (o *Observer) probeKey(ctx context.Context, g fleet.InstanceGoal, w *watche
 
 func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watched, s *Seen) {
 	if w.sentinel == nil {
-		w.sentinel = redis.DialSentinel(g.Addr, w.password.Reveal())
+		w.sentinel = o.redis().Sentinel(g.Addr, w.password.Reveal())
 	}
 	info, err := w.sentinel.Observe(ctx, g.Monitor.MasterName, true)
 	if err != nil {
@@ -72,6 +71,6 @@ func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watche
 	}
 	s.Facts.Sentinel = &converge.Sentinel{Peers: peers}
 	if g.Seed != nil && len(peers) < len(g.Sentinels)-1 {
-		s.Facts.Listening = listening(ctx, g.Addr, g.Sentinels)
+		s.Facts.Listening = o.listening(ctx, g.Addr, g.Sentinels)
 	}
 }

@@ -35,7 +35,11 @@ func (p *Publisher) recordEvents(ctx context.Context, events []fleet.Event) erro
 		if err != nil {
 			return err
 		}
-		ops = append(ops, consul.Create(p.Keys.Event(ulid.Make().String()), b))
+		id, err := ulid.New(ulid.Timestamp(p.Now()), p.names)
+		if err != nil {
+			return err
+		}
+		ops = append(ops, consul.Create(p.Keys.Event(id.String()), b))
 	}
 	return p.Effects.Do(ctx, LabelEvents, func(ctx context.Context) error {
 		_, err := p.Client.Txn(ctx, ops...)

@@ -9,11 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
 	"reflect"
 	"sync"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/sirupsen/logrus"
 
 	"github.com/redfleet/redfleet/internal/consul"
@@ -65,12 +66,17 @@ type Options struct {
 	Effects effect.Runner
 	Log     logrus.FieldLogger
 	Now     func() time.Time
+	// Random names the events; Jitter spreads what repeats.
+	Random io.Reader
+	Jitter consul.Jitter
 }
 
 // Publisher owns one node's report and services in Consul.
 type Publisher struct {
 	Options
-	wake chan struct{}
+	// names is Run's own.
+	names ulid.MonotonicReader
+	wake  chan struct{}
 	// recheck asks for a look whether the session is still there.
 	recheck chan struct{}
 
@@ -89,7 +95,8 @@ type Publisher struct {
 
 // New gives a Publisher; nothing is written before Run.
 func New(o Options) *Publisher {
-	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1), session: o.Session}
+	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1),
+		names: ulid.Monotonic(o.Random, 0), session: o.Session}
 }
 
 // Publish hands over the newest report and services; older ones that were not
@@ -131,7 +138,7 @@ func (p *Publisher) Tell(e fleet.Event) {
 
 // Run writes until ctx ends or the name turns out to be taken (ErrNameTaken).
 func (p *Publisher) Run(ctx context.Context) error {
-	renew := time.NewTicker(renewEvery + rand.N(renewEvery/20))
+	renew := time.NewTicker(renewEvery + p.Jitter(renewEvery/20))
 	defer renew.Stop()
 	again := time.NewTimer(signEvery)
 	defer again.Stop()
@@ -162,7 +169,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case err != nil:
 			tell("reporting", err)
 			outage = true
-			again.Reset(wait + rand.N(wait))
+			again.Reset(wait + p.Jitter(wait))
 			wait = min(2*wait, retryMost)
 			continue
 		}

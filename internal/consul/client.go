@@ -11,6 +11,7 @@ package consul
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime"
@@ -44,7 +45,19 @@ type Options struct {
 	// gets a nil error once that watch or lease works again. It is called from
 	// several goroutines and must not block.
 	OnError func(what string, err error)
+	// Transport carries the requests; nil means the network. The simulation puts
+	// its own in.
+	Transport http.RoundTripper
+	// Jitter gives a length of time of 0 to below most, which is above 0; nil
+	// means a random one. It is called from several goroutines.
+	Jitter Jitter
 }
+
+// Jitter gives a length of time of 0 to below most, which is above 0.
+type Jitter func(most time.Duration) time.Duration
+
+// RandomJitter is the Jitter of production.
+func RandomJitter(most time.Duration) time.Duration { return rand.N(most) }
 
 // Client speaks to one Consul agent. It is safe for concurrent use; a process
 // needs only one (hazard K9).
@@ -55,6 +68,7 @@ type Client struct {
 	transport *http.Transport
 	timeout   time.Duration
 	wait      time.Duration
+	jitter    Jitter
 	onError   func(what string, err error)
 }
 
@@ -65,6 +79,9 @@ func New(o Options) (*Client, error) {
 	transport := newTransport()
 	cfg := api.DefaultConfig()
 	cfg.Transport = transport
+	if o.Transport != nil {
+		cfg.HttpClient = &http.Client{Transport: o.Transport}
+	}
 	if o.Address != "" {
 		cfg.Address = o.Address
 	}
@@ -78,12 +95,15 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Consul client for %s: %w", cfg.Address, err)
 	}
-	c := &Client{api: client, settled: cfg, transport: transport, timeout: o.Timeout, wait: o.Wait, onError: o.OnError}
+	c := &Client{api: client, settled: cfg, transport: transport, timeout: o.Timeout, wait: o.Wait, jitter: o.Jitter, onError: o.OnError}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
 	if c.wait <= 0 || c.wait > maxWait {
 		c.wait = maxWait
+	}
+	if c.jitter == nil {
+		c.jitter = RandomJitter
 	}
 	if c.onError == nil {
 		c.onError = func(string, error) {}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -31,6 +30,7 @@ type Lease struct {
 	value     []byte
 	ttl       time.Duration
 	lockDelay time.Duration
+	jitter    Jitter
 	onError   func(what string, err error)
 }
 
@@ -38,7 +38,7 @@ type Lease struct {
 // session's (Consul takes 10 s and more); after a crash the next one can hold it
 // after at most twice the ttl and the lockDelay (hazard K1).
 func (c *Client) Lease(key, value string, ttl, lockDelay time.Duration) *Lease {
-	return &Lease{store: c, key: key, value: []byte(value), ttl: ttl, lockDelay: lockDelay, onError: c.onError}
+	return &Lease{store: c, key: key, value: []byte(value), ttl: ttl, lockDelay: lockDelay, jitter: c.jitter, onError: c.onError}
 }
 
 // Run campaigns for the lease and calls f while it holds it.
@@ -49,7 +49,7 @@ func (c *Client) Lease(key, value string, ttl, lockDelay time.Duration) *Lease {
 // that the next one need not wait, and returns f's error. When ctx ends, Run gives
 // the lease up and returns ctx's error. No goroutine outlives Run.
 func (l *Lease) Run(ctx context.Context, f func(ctx context.Context, held *Held) error) error {
-	retry := newBackoff(100*time.Millisecond, 5*time.Second)
+	retry := newBackoff(100*time.Millisecond, 5*time.Second, l.jitter)
 	failing := false
 	for {
 		held, err := l.campaign(ctx)
@@ -116,8 +116,8 @@ func (l *Lease) hold(ctx context.Context, held *Held, f func(context.Context, *H
 // coordinators do not beat in step, and moves the fence with each success. It
 // returns the reason when the lease is lost.
 func (l *Lease) keepRenewed(ctx context.Context, held *Held, fence *time.Timer) error {
-	pause := func() time.Duration { return l.ttl/3 - rand.N(l.ttl/30+1) }
-	retry := newBackoff(l.ttl/60, l.ttl/10)
+	pause := func() time.Duration { return l.ttl/3 - l.jitter(l.ttl/30+1) }
+	retry := newBackoff(l.ttl/60, l.ttl/10, l.jitter)
 	next := pause()
 	failing := false
 	for sleep(ctx, next) {

@@ -224,7 +224,7 @@ func newFakeStore() *fakeStore {
 func (s *fakeStore) lease() *Lease {
 	return &Lease{
 		store: s, key: "lease", value: []byte("c1"), ttl: testTTL, lockDelay: time.Second,
-		onError: func(string, error) {},
+		jitter: RandomJitter, onError: func(string, error) {},
 	}
 }
 

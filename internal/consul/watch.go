@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -56,8 +55,8 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 		last    []Entry
 		told    bool
 		failing bool
-		retry   = newBackoff(50*time.Millisecond, 10*time.Second)
-		idle    = newBackoff(10*time.Millisecond, time.Second)
+		retry   = newBackoff(50*time.Millisecond, 10*time.Second, c.jitter)
+		idle    = newBackoff(10*time.Millisecond, time.Second, c.jitter)
 	)
 	for {
 		entries, meta, err := c.blockingQuery(ctx, index, ask)
@@ -100,7 +99,7 @@ func (c *Client) blockingQuery(ctx context.Context, index uint64, ask poll) ([]E
 	timeout := c.timeout
 	q := &api.QueryOptions{WaitIndex: index}
 	if index > 0 {
-		q.WaitTime = c.wait - rand.N(c.wait/10+1)
+		q.WaitTime = c.wait - c.jitter(c.wait/10+1)
 		// Consul itself adds up to a sixteenth.
 		timeout += q.WaitTime + q.WaitTime/16
 	}
@@ -124,10 +123,23 @@ func sameEntry(a, b Entry) bool {
 		a.Session == b.Session && string(a.Value) == string(b.Value)
 }
 
-func newBackoff(first, most time.Duration) *backoff.ExponentialBackOff {
+// retries are the waits between attempts: they double from first to most, and each
+// is taken at random between its half and one and a half of it.
+type retries struct {
+	*backoff.ExponentialBackOff
+	jitter Jitter
+}
+
+func newBackoff(first, most time.Duration, jitter Jitter) retries {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier = first, most, 2
-	return b
+	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = first, most, 2, 0
+	return retries{b, jitter}
+}
+
+// NextBackOff gives the next wait.
+func (r retries) NextBackOff() time.Duration {
+	d := r.ExponentialBackOff.NextBackOff()
+	return d/2 + r.jitter(d+1)
 }
 
 // sleep waits for d and gives false when ctx ended first.

@@ -55,7 +55,7 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 				var asked []uint64
 				var told []string
 				ctx, cancel := context.WithCancel(t.Context())
-				c := &Client{timeout: time.Second, wait: maxWait, onError: func(string, error) {}}
+				c := &Client{jitter: RandomJitter, timeout: time.Second, wait: maxWait, onError: func(string, error) {}}
 				err := c.watch(ctx, "watching", func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error) {
 					if len(asked) == len(tt.answers) {
 						cancel()

@@ -24,6 +24,13 @@ type checkRunner struct {
 	failures  int
 }
 
+// startCheck begins a check of a service. The caller holds mu.
+func (s *Server) startCheck(service string, c check) {
+	if !s.opts.NoChecks {
+		s.runners[c.id] = startCheck(s, service, c.id, c.def)
+	}
+}
+
 func startCheck(s *Server, service, id string, def checkDefinition) *checkRunner {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &checkRunner{

@@ -79,7 +79,7 @@ func (s *Server) replace(st *state) {
 		}
 		for _, x := range st.services {
 			for _, c := range x.checks {
-				s.runners[c.id] = startCheck(s, x.def.ID, c.id, c.def)
+				s.startCheck(x.def.ID, c)
 			}
 		}
 	}

@@ -13,7 +13,9 @@ package devconsul
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -31,6 +33,11 @@ type Options struct {
 	TTLFactor int
 	// MinInterval is the shortest interval of a check; Consul's is 1 s.
 	MinInterval time.Duration
+	// Random makes session ids; nil means crypto/rand. It must be safe for
+	// concurrent use.
+	Random io.Reader
+	// NoChecks: a registered check keeps the status that it was registered with.
+	NoChecks bool
 }
 
 func (o Options) withDefaults() Options {
@@ -42,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MinInterval <= 0 {
 		o.MinInterval = time.Second
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
 	}
 	return o
 }

@@ -149,7 +149,7 @@ func (s *Server) store(x *service) []*checkRunner {
 	case <-s.done:
 	default:
 		for _, c := range x.checks {
-			s.runners[c.id] = startCheck(s, x.def.ID, c.id, c.def)
+			s.startCheck(x.def.ID, c)
 		}
 	}
 	s.wake()

@@ -55,7 +55,11 @@ func (s *Server) sessionCreate(r *http.Request) reply {
 		return textReply(http.StatusInternalServerError, "Invalid Session TTL '%d', must be between [%v=%v]",
 			x.ttl, s.opts.MinTTL, maxTTL)
 	}
-	x.id = uuid.NewString()
+	id, err := uuid.NewRandomFromReader(s.opts.Random)
+	if err != nil {
+		return textReply(http.StatusInternalServerError, "%v", err)
+	}
+	x.id = id.String()
 	s.change(func(st *state) bool {
 		x.index = st.index
 		st.sessions[x.id] = x

@@ -53,6 +53,9 @@ func (e Engine) ServerArgv(conf string) []string { return []string{e.Server, con
 // one binary is all that a machine needs.
 func (e Engine) SentinelArgv(conf string) []string { return []string{e.Server, conf, "--sentinel"} }
 
+// Finder finds an engine by its name, at a path or by the usual name; Find is one.
+type Finder func(ctx context.Context, name, path string) (Engine, error)
+
 // Find finds an engine by its name and asks for its version. path is the
 // program; empty means the usual name, looked for in PATH. Errors are
 // ErrMissing, ErrTooOld, ErrOther, or say why the program could not be run.

@@ -34,6 +34,17 @@ const poolSize = 2
 // that an agent pays for every connection.
 const bufferSize = 8 << 10
 
+// Dialer connects to an instance; *net.Dialer is one.
+type Dialer interface {
+	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Network is the way to the instances. Its zero value is the machine's own.
+type Network struct {
+	// Dialer, when set, makes the connections: the simulation's.
+	Dialer Dialer
+}
+
 // conn is what Server and SentinelClient share.
 type conn struct {
 	client *goredis.Client
@@ -42,7 +53,7 @@ type conn struct {
 	digest digest
 }
 
-func dial(addr fleet.Addr, password string, timeout time.Duration) conn {
+func (n Network) dial(addr fleet.Addr, password string, timeout time.Duration) conn {
 	return conn{
 		addr:   addr,
 		digest: digestOf(password),
@@ -52,7 +63,7 @@ func dial(addr fleet.Addr, password string, timeout time.Duration) conn {
 			Protocol:              2,
 			DisableIdentity:       true,
 			MaxRetries:            -1,
-			Dialer:                dialOnce,
+			Dialer:                n.dialOnce,
 			DialerRetries:         1,
 			DialTimeout:           timeout,
 			ReadTimeout:           timeout,
@@ -74,8 +85,11 @@ func dial(addr fleet.Addr, password string, timeout time.Duration) conn {
 // whose first use returns it. The pool itself would log each failure to stderr,
 // answer later calls from memory, and dial again by itself once a second: an
 // instance that has just come up would go unseen for that long.
-func dialOnce(ctx context.Context, network, addr string) (net.Conn, error) {
-	var d net.Dialer
+func (n Network) dialOnce(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := n.Dialer
+	if d == nil {
+		d = &net.Dialer{}
+	}
 	c, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return failedConn{err: err}, nil
@@ -186,7 +200,12 @@ func command(args ...any) []any { return args }
 // a peer with this password would get. ErrAuth, ErrLoading and ErrUnreachable
 // say why it would not.
 func Probe(ctx context.Context, addr fleet.Addr, password string) error {
-	c := dial(addr, password, DefaultTimeout)
+	return Network{}.Probe(ctx, addr, password)
+}
+
+// Probe is the function Probe over this network.
+func (n Network) Probe(ctx context.Context, addr fleet.Addr, password string) error {
+	c := n.dial(addr, password, DefaultTimeout)
 	defer func() { _ = c.Close() }()
 	return c.Ping(ctx)
 }

@@ -24,7 +24,12 @@ func DialSentinel(addr fleet.Addr, password string) *SentinelClient {
 // DialSentinelTimeout is DialSentinel with a time limit of its own for each
 // connect, read and write.
 func DialSentinelTimeout(addr fleet.Addr, password string, timeout time.Duration) *SentinelClient {
-	return &SentinelClient{dial(addr, password, timeout)}
+	return &SentinelClient{Network{}.dial(addr, password, timeout)}
+}
+
+// Sentinel is DialSentinel over this network.
+func (n Network) Sentinel(addr fleet.Addr, password string) *SentinelClient {
+	return &SentinelClient{n.dial(addr, password, DefaultTimeout)}
 }
 
 // Master is the sentinel's own entry of a master; ErrNoMaster when it has none.

@@ -23,7 +23,12 @@ func Dial(addr fleet.Addr, password string) *Server {
 
 // DialTimeout is Dial with a time limit of its own for each connect, read and write.
 func DialTimeout(addr fleet.Addr, password string, timeout time.Duration) *Server {
-	return &Server{dial(addr, password, timeout)}
+	return &Server{Network{}.dial(addr, password, timeout)}
+}
+
+// Server is Dial over this network.
+func (n Network) Server(addr fleet.Addr, password string) *Server {
+	return &Server{n.dial(addr, password, DefaultTimeout)}
 }
 
 // Role is a ROLE reply.
