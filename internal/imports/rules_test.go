@@ -124,8 +124,8 @@ func speakers() map[string][]string {
 		// devconsul answers in the types of the client that it stands in for.
 		"github.com/hashicorp/consul/api": {"internal/consul", "internal/devconsul"},
 		// engine asks a server that it has started itself, on a private unix socket;
-		// machinetest is an application that uses a group.
-		"github.com/redis/go-redis": {"internal/redis", "internal/engine", "internal/redistest", "e2e/machinetest"},
+		// machinetest and the recorder of histories are applications that use a group.
+		"github.com/redis/go-redis": {"internal/redis", "internal/engine", "internal/redistest", "e2e/machinetest", "internal/history/record"},
 		// lab writes the files that specfile reads.
 		"github.com/BurntSushi/toml":   {"internal/specfile", "internal/lab"},
 		"github.com/spf13/cobra":       {"cmd/redfleet"},
