@@ -71,6 +71,10 @@ func redisReport(s observe.Seen) *fleet.RedisReport {
 		ReadOnly: i.ReplicaReadOnly, Loading: i.Loading, RewriteError: s.RewriteError, PasswordOK: i.PasswordOK,
 		MasterAuthOK: i.MasterAuthOK, Peers: s.Probes, ProbeSeen: s.ProbeSeen, WriteRefused: s.WriteRefused, Drift: s.Drift,
 	}
+	r.AOFError, r.SaveError = i.AOF && !i.AOFOK, !i.SaveOK
+	if i.Role == fleet.RoleMaster {
+		r.MinReplicas, r.GoodReplicas = i.MinReplicas, i.GoodReplicas
+	}
 	if i.Role == fleet.RoleReplica {
 		r.Link = "down"
 		if i.LinkUp {

@@ -82,6 +82,8 @@ type Redis struct {
 	Priority int
 	AOF      bool
 	Loading  bool
+	// RefusesWrites: a master that wants more good replicas than it has.
+	RefusesWrites bool
 	// ProbeSeen is the value of the probe key, WriteTried whether a write to
 	// this replica was tried since it runs.
 	ProbeSeen  string

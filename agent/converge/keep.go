@@ -33,10 +33,12 @@ func wantsAOF(g *fleet.InstanceGoal) bool {
 func probe(g *fleet.InstanceGoal, r *Redis) []Step {
 	step := func(k Kind, reason string) []Step { return []Step{{Kind: k, Instance: g.ID, Reason: reason}} }
 	switch {
-	case g.Seed == nil && r.Role == fleet.RoleMaster && r.ProbeSeen != "":
+	case g.Seed == nil && r.Role == fleet.RoleMaster && r.ProbeSeen != "" && !r.RefusesWrites:
 		return step(ClearProbe, "the group serves")
 	case g.Seed == nil:
 		return nil
+	case r.Role == fleet.RoleMaster && r.RefusesWrites:
+		return nil // until a replica is there, see fleet.Bounded
 	case r.Role == fleet.RoleMaster && r.ProbeSeen != g.Seed.Probe:
 		return step(WriteProbe, "the group forms")
 	case r.Role == fleet.RoleReplica && r.LinkUp && !r.WriteTried:

@@ -33,7 +33,8 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 	s.Facts.Redis = &converge.Redis{
 		Role: info.Role, LinkUp: info.LinkUp, Priority: info.ReplicaPriority,
 		AOF: info.AOF, Loading: info.Loading, ProbeSeen: s.ProbeSeen, WriteTried: w.writeRefused,
-		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
+		RefusesWrites: info.RefusesWrites(),
+		RewriteDue:    w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
 	}
 	if !info.AOF {
 		s.Facts.Disk, _ = o.disk(g, "") // whether it was started from a snapshot

@@ -20,6 +20,8 @@ const (
 	CheckPeerAuth         = "peer-auth"
 	CheckReadOnly         = "read-only"
 	CheckWritePath        = "write-path"
+	CheckWritable         = "writable"
+	CheckPersistence      = "persistence"
 	CheckServices         = "services"
 	CheckDrift            = "drift"
 	CheckSentinelMaster   = "sentinel-master"
@@ -58,6 +60,8 @@ func tests() []test {
 		{name: CheckPeerAuth, look: (*view).checkPeerAuth, needs: fleet.KindRedis},
 		{name: CheckReadOnly, look: (*view).checkReadOnly, needs: fleet.KindRedis},
 		{name: CheckWritePath, look: (*view).checkWritePath},
+		{name: CheckWritable, look: (*view).checkWritable, needs: fleet.KindRedis},
+		{name: CheckPersistence, look: (*view).checkPersistence, needs: fleet.KindRedis},
 		{name: CheckServices, look: (*view).checkServices},
 		{name: CheckDrift, look: (*view).checkDrift, needs: fleet.KindRedis},
 		{name: CheckSentinelMaster, look: (*view).checkSentinelMaster, needs: fleet.KindSentinel, sentinel: true},

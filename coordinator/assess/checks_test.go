@@ -118,6 +118,19 @@ func breaks() []struct {
 		{assess.CheckWritePath, "never proved", "never proved", func(w fleet.World) {
 			at.EditGroup(w, func(g *fleet.Group) { g.WriteProved = false })
 		}},
+		{assess.CheckWritable, "too few good replicas", "n1 refuses writes (NOREPLICAS): 0 replicas answered in time and min-replicas-to-write wants 1", func(w fleet.World) {
+			at.Redis(w, "n1").Redis.MinReplicas = 1
+		}},
+		{assess.CheckWritable, "by the durability", `durability = "bounded" wants 2`, func(w fleet.World) {
+			w.Spec.Spec.Groups[0].Durability = fleet.Bounded
+			at.Redis(w, "n1").Redis.MinReplicas, at.Redis(w, "n1").Redis.GoodReplicas = 2, 1
+		}},
+		{assess.CheckPersistence, "append-only file", "n1 cannot write its append-only file and refuses writes (MISCONF)", func(w fleet.World) {
+			at.Redis(w, "n1").Redis.AOFError = true
+		}},
+		{assess.CheckPersistence, "snapshot", "n2 cannot write its snapshot: look at its disk", func(w fleet.World) {
+			at.Redis(w, "n2").Redis.SaveError = true
+		}},
 		{assess.CheckServices, "wrong tag", "is tagged replica, not master", func(w fleet.World) {
 			w.Services[0].Tags = []string{"replica"}
 		}},

@@ -100,6 +100,9 @@ func (v *view) formed(checks []fleet.Check) (fleet.GroupState, string) {
 	if v.master == nil || v.master.inst.Redis.Loading {
 		return fleet.GroupDown, v.whyNoMaster()
 	}
+	if refusal := v.refusal(); refusal != "" {
+		return fleet.GroupDegraded, v.alsoFailing(refusal, checks)
+	}
 	if missing := failing(checks, aside); len(missing) > 0 {
 		return fleet.GroupDegraded, v.master.node + " serves, but " + summary(missing)
 	}
@@ -144,6 +147,14 @@ func summary(missing []fleet.Check) string {
 		text += " (also failing: " + strings.Join(names, ", ") + ")"
 	}
 	return text + "."
+}
+
+// alsoFailing is the reason of a group whose master refuses writes, with the
+// names of the other checks that fail.
+func (v *view) alsoFailing(refusal string, checks []fleet.Check) string {
+	first := fleet.Check{Seen: refusal}
+	others := failing(checks, func(name string) bool { return aside(name) || name == CheckWritable })
+	return summary(append([]fleet.Check{first}, others...))
 }
 
 // whyNoMaster says why no server takes writes, and what comes next.

@@ -45,7 +45,7 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 	for _, m := range base.Servers {
 		inst := base
 		inst.Kind, inst.Addr, inst.ID = fleet.KindRedis, m.Addr, fleet.NewInstanceID(fleet.KindRedis, g.Name, m.Addr.Port)
-		inst.Config = g.Config
+		inst.Config = g.WithDurability()
 		add(goals, m.Node, inst)
 	}
 	for _, m := range base.Sentinels {

@@ -23,7 +23,8 @@ func asMade(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
 		g.Engine = inst.Engine
 	}
 	if inst.Kind == fleet.KindRedis {
-		g.Config = inst.Config
+		// What the durability added is in it already.
+		g.Config, g.Durability, g.MaxLag = inst.Config, fleet.Fast, 0
 	}
 	g.Nodes, g.Port = membersOf(inst.Servers, g.Nodes, g.Port)
 	g.Sentinel.Nodes, g.Sentinel.Port = membersOf(inst.Sentinels, g.Sentinel.Nodes, g.Sentinel.Port)

@@ -49,10 +49,11 @@ func specChanges() map[string]func(g *fleet.GroupSpec) {
 		"other times": func(g *fleet.GroupSpec) {
 			g.Sentinel.DownAfter, g.Sentinel.FailoverTimeout = fleet.Duration(time.Second), fleet.Duration(time.Minute)
 		},
-		"other settings":  func(g *fleet.GroupSpec) { g.Config = fleet.Directives{"maxmemory": {"2gb"}} },
-		"another engine":  func(g *fleet.GroupSpec) { g.Engine = fleet.EngineValkey },
-		"another service": func(g *fleet.GroupSpec) { g.Service = "elsewhere" },
-		"hostnames":       func(g *fleet.GroupSpec) { g.Sentinel.Announce = fleet.AnnounceHostname },
+		"other settings":     func(g *fleet.GroupSpec) { g.Config = fleet.Directives{"maxmemory": {"2gb"}} },
+		"another durability": func(g *fleet.GroupSpec) { g.Durability, g.MaxLag = fleet.Acknowledged, fleet.DefaultMaxLag },
+		"another engine":     func(g *fleet.GroupSpec) { g.Engine = fleet.EngineValkey },
+		"another service":    func(g *fleet.GroupSpec) { g.Service = "elsewhere" },
+		"hostnames":          func(g *fleet.GroupSpec) { g.Sentinel.Announce = fleet.AnnounceHostname },
 		"no sentinels any more": func(g *fleet.GroupSpec) {
 			g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{}
 		},

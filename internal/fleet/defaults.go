@@ -30,6 +30,10 @@ func (g GroupSpec) withDefaults(fleet string) GroupSpec {
 	setDefault(&g.Engine, EngineRedis)
 	setDefault(&g.Port, DefaultPort)
 	setDefault(&g.Service, fleet+"-"+g.Name)
+	setDefault(&g.Durability, Fast)
+	if len(g.durable()) > 0 {
+		setDefault(&g.MaxLag, DefaultMaxLag)
+	}
 	if g.Password == (PasswordSpec{}) {
 		g.Password.Generate = true
 	}

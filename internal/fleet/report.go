@@ -100,6 +100,16 @@ type RedisReport struct {
 	ReadOnly bool `json:"read_only"`
 	// Loading: the dataset is being loaded.
 	Loading bool `json:"loading,omitempty"`
+	// MinReplicas is how many good replicas a master wants before it takes a write
+	// (min-replicas-to-write), GoodReplicas how many it has; both 0 where it takes
+	// writes alone.
+	MinReplicas  int `json:"min_replicas,omitempty"`
+	GoodReplicas int `json:"good_replicas,omitempty"`
+	// AOFError: the last append to the AOF failed; SaveError: the last background
+	// save did. While that lasts a master refuses writes (MISCONF) and no server
+	// ends on SIGTERM (hazard D2).
+	AOFError  bool `json:"aof_error,omitempty"`
+	SaveError bool `json:"save_error,omitempty"`
 	// RewriteError is the reply of the last CONFIG REWRITE when it was not OK (S15).
 	RewriteError string `json:"rewrite_error,omitempty"`
 	// PasswordOK and MasterAuthOK: requirepass and masterauth are the group's.

@@ -47,6 +47,7 @@ func (v *validator) group(path, fleet string, g GroupSpec) {
 	v.service(path+".service", fleet, g)
 	v.prefer(path+".prefer", g)
 	v.sentinel(path+".sentinel", g)
+	v.durability(path, g)
 	v.config(path+".config", g)
 }
 

@@ -30,6 +30,35 @@ func settingFaults() []fault {
 			heal:  unblockRewrite,
 		},
 		{
+			check: assess.CheckWritable, what: "too few replicas to write to",
+			do: func(t *testing.T, g *group) {
+				cli(t, g.Fleet, g.master, redisPort, "CONFIG SET min-replicas-to-write 3")
+			},
+			names: func(g *group) []string {
+				return []string{node(g.master) + " refuses writes (NOREPLICAS): 2 replicas answered in time and min-replicas-to-write wants 3"}
+			},
+			heal: func(t *testing.T, g *group) {
+				cli(t, g.Fleet, g.master, redisPort, "CONFIG SET min-replicas-to-write 0")
+			},
+		},
+		{
+			check: assess.CheckPersistence, what: "a snapshot that cannot be written",
+			do: func(t *testing.T, g *group) {
+				_ = os.Remove(snapshotFile(g)) // of the first sync
+				if err := os.Mkdir(snapshotFile(g), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				cli(t, g.Fleet, g.one, redisPort, "BGSAVE")
+			},
+			names: func(g *group) []string { return []string{node(g.one) + " cannot write its snapshot"} },
+			heal: func(t *testing.T, g *group) {
+				if err := os.Remove(snapshotFile(g)); err != nil {
+					t.Fatal(err)
+				}
+				cli(t, g.Fleet, g.one, redisPort, "BGSAVE")
+			},
+		},
+		{
 			check: assess.CheckRoles, what: "a replica of a replica",
 			do: func(t *testing.T, g *group) {
 				cli(t, g.Fleet, g.other, redisPort, "REPLICAOF "+g.Host(g.one)+" 6379")
@@ -69,6 +98,11 @@ func settingFaults() []fault {
 func flood(t *testing.T, g *group) {
 	cli(t, g.Fleet, g.master, redisPort,
 		`EVAL "for i=1,20 do redis.call('SET',KEYS[1],string.rep('x',1048576)) end" 1 redfleet-test`)
+}
+
+// snapshotFile is the file of a replica's snapshot.
+func snapshotFile(g *group) string {
+	return filepath.Join(folder(g.Fleet, g.one, fleet.KindRedis), "dump.rdb")
 }
 
 // blockRewrite puts a folder where redis.conf was: not even root can write that.

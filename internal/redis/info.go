@@ -43,6 +43,11 @@ type Info struct {
 	AOF    bool
 	SaveOK bool
 	AOFOK  bool
+	// MinReplicas is how many replicas must have answered within
+	// min-replicas-max-lag for a master to take writes, 0 where it takes them
+	// alone; GoodReplicas how many have.
+	MinReplicas  int
+	GoodReplicas int
 	// Keys are all keys of all databases.
 	Keys int64
 
@@ -72,6 +77,7 @@ const (
 	askKeyspace
 	askReadOnly
 	askPriority
+	askMinReplicas
 	askMasterAuth
 	askACL
 )
@@ -86,6 +92,7 @@ func observation() [][]any {
 		askKeyspace:    {"INFO", "keyspace"},
 		askReadOnly:    {"CONFIG", "GET", "replica-read-only"},
 		askPriority:    {"CONFIG", "GET", "replica-priority"},
+		askMinReplicas: {"CONFIG", "GET", "min-replicas-to-write"},
 		askMasterAuth:  {"CONFIG", "GET", "masterauth"},
 		askACL:         {"ACL", "GETUSER", "default"},
 	}
@@ -103,11 +110,12 @@ func (s *Server) Observe(ctx context.Context) (Info, error) {
 			return Info{}, s.fail("INFO", err)
 		}
 	}
-	var in Info
+	in := Info{GoodReplicas: notCounted}
 	for _, at := range []int{askServer, askClients, askPersistence, askReplication, askKeyspace} {
 		section, _ := replies[at].Text()
 		lines(section, in.take)
 	}
+	in.MinReplicas, _ = strconv.Atoi(directive(replies[askMinReplicas]))
 	in.settle()
 	in.ReplicaReadOnly = directive(replies[askReadOnly]) == "yes"
 	in.ReplicaPriority, _ = strconv.Atoi(directive(replies[askPriority]))
@@ -115,6 +123,16 @@ func (s *Server) Observe(ctx context.Context) (Info, error) {
 	acl, _ := replies[askACL].Slice()
 	in.PasswordOK = asksFor(acl, s.digest)
 	return in, nil
+}
+
+// notCounted: the server does not say how many good replicas it has, since it
+// wants none or min-replicas-max-lag is 0, which turns that off.
+const notCounted = -1
+
+// RefusesWrites: a master that wants more good replicas than it has, and answers
+// writes with NOREPLICAS.
+func (in *Info) RefusesWrites() bool {
+	return in.Role == fleet.RoleMaster && in.GoodReplicas < in.MinReplicas
 }
 
 // directive is the value in a CONFIG GET reply.
@@ -181,6 +199,8 @@ func (in *Info) takeReplication(key, value string) {
 		in.LinkUp = value == "up"
 	case "master_link_down_since_seconds":
 		in.LinkDownFor = seconds(value)
+	case "min_slaves_good_slaves":
+		in.GoodReplicas = int(number(value))
 	case "master_sync_in_progress":
 		in.SyncInProgress = value == "1"
 	default:
@@ -223,6 +243,9 @@ func parseReplica(list string) Replica {
 func (in *Info) settle() {
 	if in.Engine == "" {
 		in.Engine = fleet.EngineRedis
+	}
+	if in.GoodReplicas == notCounted {
+		in.GoodReplicas, in.MinReplicas = 0, 0
 	}
 	for i := range in.Replicas {
 		r := &in.Replicas[i]

@@ -26,6 +26,7 @@ func TestReadSpec(t *testing.T) {
 		{
 			Name: "sessions", Topology: fleet.Sentinel, Engine: "redis", Nodes: []string{"n1", "n2", "n3"}, Port: 6379,
 			Password: fleet.PasswordSpec{Generate: true}, Service: "shop-sessions", Prefer: "n1",
+			Durability: fleet.Bounded, MaxLag: fleet.Duration(5 * time.Second),
 			Sentinel: fleet.SentinelSpec{
 				Nodes: []string{"n1", "n2", "n3"}, Port: 26379, MasterName: "sessions", Quorum: 2,
 				DownAfter: fleet.Duration(5 * time.Second), FailoverTimeout: fleet.Duration(time.Minute),
@@ -38,7 +39,7 @@ func TestReadSpec(t *testing.T) {
 		},
 		{
 			Name: "carts", Topology: fleet.Replication, Engine: "redis", Nodes: []string{"n1", "n2"}, Port: 6380,
-			Password: fleet.PasswordSpec{File: "/etc/shop/carts.password"}, Service: "shop-carts",
+			Password: fleet.PasswordSpec{File: "/etc/shop/carts.password"}, Service: "shop-carts", Durability: fleet.Fast,
 		},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

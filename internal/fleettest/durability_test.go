@@ -1,0 +1,164 @@
+package fleettest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/redfleet/redfleet/coordinator/assess"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// TestBoundedMaster: with durability "bounded" a master whose replicas do not
+// answer stops to take writes within max_lag and a second, the verdict says that
+// and why, and it takes them again when a replica is back.
+func TestBoundedMaster(t *testing.T) {
+	t.Parallel()
+	const lag = 3 * time.Second
+	f := bring(t, 3, func(g *fleet.GroupSpec) {
+		g.Durability, g.MaxLag = fleet.Bounded, fleet.Duration(lag)
+		g.Sentinel.DownAfter = fleet.Duration(30 * time.Second)
+	})
+	master := index(t, f.WaitServing(servingIn).Master.Node)
+	r := f.Redis(master)
+	for _, i := range others(master) {
+		signal(t, f, i, fleet.KindRedis, syscall.SIGSTOP)
+	}
+	cut, last := time.Now(), time.Now()
+	for {
+		err := r.Set(t.Context(), "after the cut", "x")
+		if err != nil {
+			if !strings.Contains(err.Error(), "NOREPLICAS") {
+				t.Fatal(err)
+			}
+			break
+		}
+		if last = time.Now(); last.Sub(cut) > 4*lag {
+			t.Fatal("a master that is cut off goes on to take writes")
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	t.Logf("the last write was taken %s after the cut", last.Sub(cut))
+	if over := last.Sub(cut) - lag - time.Second; over > 250*time.Millisecond { // what a busy machine may be late
+		t.Errorf("the last write was taken %s later than max_lag and a second", over)
+	}
+	refuses := node(master) + ` refuses writes (NOREPLICAS): 0 replicas answered in time and durability = "bounded" wants 1`
+	a := f.WaitFor(noticedIn, "the refusal in the verdict", func(a fleet.Assessment) bool {
+		return strings.HasPrefix(a.Reason, refuses) && seen(a, assess.CheckWritable, []string{refuses})
+	})
+	if a.State != fleet.GroupDegraded {
+		t.Errorf("the group is %s: %s", a.State, a.Reason)
+	}
+	signal(t, f, others(master)[0], fleet.KindRedis, syscall.SIGCONT)
+	eventually(t, servingIn, "a write with one replica back", func() bool { return r.Set(t.Context(), "back", "x") == nil })
+	signal(t, f, others(master)[1], fleet.KindRedis, syscall.SIGCONT)
+	checkReplication(t, f, 3)
+}
+
+// TestAcknowledgedWritesSurvive: with durability "acknowledged" no write that WAIT
+// confirmed on every replica is lost when the master is killed, over and over.
+func TestAcknowledgedWritesSurvive(t *testing.T) {
+	t.Parallel()
+	f := bring(t, 3, func(g *fleet.GroupSpec) {
+		g.Durability = fleet.Acknowledged
+		g.Sentinel.DownAfter = fleet.Duration(700 * time.Millisecond)
+	})
+	old := index(t, f.WaitServing(servingIn).Master.Node)
+	l := &ledger{written: map[string]bool{}}
+	for round := range ackRounds {
+		ctx, stop := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		before := l.confirmed()
+		for w := range 4 {
+			c := f.client(t, old)
+			writers.Go(func() { l.write(ctx, c, fmt.Sprintf("%d-%d", round, w)) })
+		}
+		eventually(t, servingIn, "confirmed writes", func() bool { return l.confirmed() >= before+50 })
+		kill(t, f, old, fleet.KindRedis)
+		stop()
+		writers.Wait()
+		old = waitEpoch(t, f, old)
+		l.check(t, f.client(t, old))
+	}
+	t.Logf("%d masters killed, %d writes confirmed by WAIT, %d taken and not confirmed", ackRounds, l.confirmed(), len(l.written)-l.confirmed())
+}
+
+// waitEpoch waits until the group is whole again under another master than
+// n<old>, or under that one after more failovers.
+func waitEpoch(t *testing.T, f *Fleet, old int) int {
+	t.Helper()
+	w, err := f.World(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := epoch(w)
+	a := f.WaitFor(failoverIn, fmt.Sprintf("whole again after a failover from n%d", old), func(a fleet.Assessment) bool {
+		w, err := f.World(t.Context())
+		return err == nil && a.State == fleet.GroupServing && failing(a) == "" && epoch(w) > was
+	})
+	return index(t, a.Master.Node)
+}
+
+// client is one connection to the server of node n<i>.
+func (f *Fleet) client(t *testing.T, i int) *goredis.Client {
+	c := goredis.NewClient(&goredis.Options{
+		Addr: net.JoinHostPort(f.Host(i), "6379"), Password: f.Password(), Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 1,
+	})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// ledger is what writers were told: each key that was taken, and whether WAIT
+// confirmed it on both replicas.
+type ledger struct {
+	mu      sync.Mutex
+	written map[string]bool
+}
+
+func (l *ledger) confirmed() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, ok := range l.written {
+		if ok {
+			n++
+		}
+	}
+	return n
+}
+
+// write writes until ctx ends or the server does not answer any more.
+func (l *ledger) write(ctx context.Context, c *goredis.Client, name string) {
+	for n := 0; ctx.Err() == nil; n++ {
+		key := fmt.Sprintf("%s-%d", name, n)
+		if c.Set(ctx, key, key, 0).Err() != nil {
+			return
+		}
+		replicas, err := c.Do(ctx, "WAIT", 2, 500).Int()
+		l.mu.Lock()
+		l.written[key] = err == nil && replicas >= 2
+		l.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// check looks for every confirmed write.
+func (l *ledger) check(t *testing.T, c *goredis.Client) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, confirmed := range l.written {
+		if got, err := c.Get(t.Context(), key).Result(); confirmed && (err != nil || got != key) {
+			t.Fatalf("the write %s, confirmed by both replicas, is lost: %q, %v", key, got, err)
+		}
+	}
+}
