@@ -83,7 +83,7 @@ func (s *server) refusal(client *session, name string, args []string, flags int,
 	outside := client.replica == nil
 	switch {
 	case !known:
-		return fmt.Sprintf("ERR unknown command '%s', with args beginning with: ", args[0])
+		return unknownCommand(args)
 	case len(args) < arity(name):
 		return fmt.Sprintf("ERR wrong number of arguments for '%s' command", strings.ToLower(name))
 	case isWrite && s.master == (fleet.Addr{}) && s.yes("stop-writes-on-bgsave-error") && s.saveFailed && s.set["save"] != "":
@@ -102,6 +102,14 @@ func (s *server) refusal(client *session, name string, args []string, flags int,
 		return "LOADING Redis is loading the dataset in memory"
 	}
 	return ""
+}
+
+func unknownCommand(args []string) string {
+	text := fmt.Sprintf("ERR unknown command '%s', with args beginning with: ", args[0])
+	for _, arg := range args[1:] {
+		text += fmt.Sprintf("'%s' ", arg)
+	}
+	return text
 }
 
 // stale: a replica that must not answer while it is cut off from its master.

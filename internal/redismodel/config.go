@@ -35,7 +35,12 @@ func (s *server) config(args []string) value {
 	case "GET":
 		v := items()
 		for _, pattern := range args[1:] {
-			pattern = redisconf.Canonical(pattern)
+			if old := redisconf.Canonical(pattern); old != pattern { // an old word is answered with itself
+				if text, known := s.set[old]; known {
+					v.list = append(v.list, str(pattern), str(text))
+				}
+				continue
+			}
 			for _, name := range sortedKeys(s.set) {
 				if match, err := path.Match(pattern, name); err == nil && match {
 					v.list = append(v.list, str(name), str(s.set[name]))

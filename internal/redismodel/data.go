@@ -1,7 +1,6 @@
 package redismodel
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -42,7 +41,7 @@ func (s *server) dataCommand(name string, args []string) (v value, changed int64
 		clear(s.data)
 		return ok(), n + 1
 	}
-	return fail(fmt.Sprintf("ERR unknown command '%s', with args beginning with: ", name)), 0
+	return fail(unknownCommand(args)), 0
 }
 
 func (s *server) get(key string) value {

@@ -103,6 +103,9 @@ func (r *rdbReader) text() string {
 	return string(r.take(int(binary.BigEndian.Uint32(head[1:]))))
 }
 
+// saveRetry is how long a server waits after a background save that failed.
+const saveRetry = 5 * time.Second
+
 func (s *server) rdbPath() string { return filepath.Join(s.set["dir"], s.set["dbfilename"]) }
 
 // saveRDB writes the dataset, with the replication id and offset where there is a
@@ -115,21 +118,27 @@ func (s *server) saveRDB() error {
 	}
 	aux = append(aux, "aof-base", "0")
 	err := s.p.w.disk.replace(s.rdbPath(), rdbFile(s.data, aux...))
-	s.saveFailed = err != nil
-	s.saved = time.Now()
 	if err != nil {
 		return err
 	}
-	s.dirty = 0
+	s.saved, s.dirty, s.saveFailed = time.Now(), 0, false
 	return nil
 }
 
-func (s *server) saveCommand(name string) value {
-	if err := s.saveRDB(); err != nil && name == "SAVE" {
-		return fail("ERR")
+// saveBehind is a save in the background; only its failure stops writes.
+func (s *server) saveBehind() {
+	if err := s.saveRDB(); err != nil {
+		s.saveFailed, s.triedSave = true, time.Now()
 	}
+}
+
+func (s *server) saveCommand(name string) value {
 	if name == "BGSAVE" {
+		s.saveBehind()
 		return status("Background saving started")
+	}
+	if err := s.saveRDB(); err != nil {
+		return fail("ERR")
 	}
 	return ok()
 }
@@ -140,11 +149,9 @@ func (s *server) persistCron() {
 	points := strings.Fields(s.set["save"])
 	for i := 0; i+1 < len(points); i += 2 {
 		every, changes := time.Duration(atoi(points[i]))*time.Second, int64(atoi(points[i+1]))
-		if s.saveFailed {
-			every = max(every, 5*time.Second)
-		}
-		if s.dirty >= changes && time.Since(s.saved) > every {
-			_ = s.saveRDB() // kept in saveFailed
+		again := !s.saveFailed || time.Since(s.triedSave) > saveRetry
+		if s.dirty >= changes && time.Since(s.saved) > every && again {
+			s.saveBehind()
 			return
 		}
 	}

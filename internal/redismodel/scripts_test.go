@@ -10,13 +10,32 @@ import (
 func scripts() []script {
 	return []script{
 		{"kill the master", "one replica is promoted, and the files say so", killMaster},
+		{"replies of a master", "auth, refusals, CONFIG, ACL", masterReplies},
+		{"replies of a replica", "S9, READONLY, the link's state", replicaReplies},
+		{"histories", "replication ids and offsets through restarts and promotions", histories},
+		{"replies of a sentinel", "S3, S5, S7, S21, hello", sentinelReplies},
+		{"a file that cannot be rewritten", "S15", unwritableFile},
+		{"a master without its data", "D1", masterWithoutData},
+		{"two masters after an early restart", "S20", earlyRestart},
+		{"a frozen master", "a failover while it sleeps, and what it says when it wakes", frozenMaster},
+		{"refusing to end", "D2", refusesToEnd},
 	}
 }
 
 // longScripts take more than a few seconds of real time.
 func longScripts() []script {
 	return []script{
+		{"no good replica", "S6: priority 0, and CKQUORUM is content", noGoodReplica},
+		{"failover without a vote", "S18", failoverWithoutVote},
+		{"an empty replica is promoted", "S19", emptyReplica},
+		{"a frozen sentinel", "S16: TILT", frozenSentinel},
+		{"too few replicas", "min-replicas-to-write", tooFewReplicas},
 		{"the old master is demoted", "S12: about 8 s after it is back", demoted},
+		{"a foreign master is wiped", "S14", foreignMaster},
+		{"a replica of the wrong master", "S12: put right after failover-timeout", wrongMaster},
+		{"sentinels without a seed", "S1: peers by hello, replicas by INFO", unseeded},
+		{"no majority", "no failover with one sentinel of three", noMajority},
+		{"one identity twice", "S4", clonedIdentity},
 	}
 }
 
@@ -85,7 +104,7 @@ func (s *stage) crash() {
 	s.prefer(2)
 	s.group(3, "appendonly yes")
 	s.see("set: %s", s.ask(s.redis(1), "SET", "k", "v"))
-	s.await("k is on both replicas", time.Second, func() bool {
+	s.await("k is on both replicas", 5*time.Second, func() bool {
 		return s.ask(s.redis(2), "GET", "k") == "v" && s.ask(s.redis(3), "GET", "k") == "v"
 	})
 	s.end(s.redis(1), syscall.SIGKILL)

@@ -45,7 +45,7 @@ func (s *sentinel) command(client *session, args []string) {
 	case name == "SHUTDOWN":
 		s.terminate()
 	default:
-		client.reply(fail(fmt.Sprintf("ERR unknown command '%s', with args beginning with: ", args[0])))
+		client.reply(fail(unknownCommand(args)))
 	}
 }
 
@@ -170,8 +170,7 @@ func (s *sentinel) resetCommand(args []string) value {
 			n++
 		}
 	}
-	s.flush()
-	return num(n)
+	return num(n) // and the file keeps what it said, until the next flush
 }
 
 func (s *sentinel) monitor(args []string) value {
@@ -183,7 +182,7 @@ func (s *sentinel) monitor(args []string) value {
 	case quorum <= 0:
 		return fail("ERR Quorum must be 1 or greater.")
 	case s.byName(args[0]) != nil:
-		return fail("ERR Duplicated master name")
+		return fail("ERR Duplicate master name.")
 	}
 	m := s.newMaster(args[0], fleet.Addr{Host: args[1], Port: atoi(args[2])}, quorum)
 	s.masters = append(s.masters, m)

@@ -22,8 +22,9 @@ type server struct {
 	dirty int64
 	saved time.Time
 	aof   aof
-	// saveFailed: the last background save did.
+	// saveFailed: the last background save did, at triedSave.
 	saveFailed bool
+	triedSave  time.Time
 
 	loadingUntil time.Time
 

@@ -107,7 +107,7 @@ func (a *access) remove(hash string) error {
 
 // line is the user line that a rewrite puts into the file.
 func (a *access) line() []string {
-	words := []string{"default", "on", "sanitize-payload"}
+	words := []string{"default", "on"}
 	if !a.on {
 		words[1] = "off"
 	}
@@ -129,7 +129,6 @@ func (a *access) getUser() value {
 	if a.nopass {
 		flags = append(flags, "nopass")
 	}
-	flags = append(flags, "sanitize-payload")
 	return items(str("flags"), strs(flags...), str("passwords"), strs(a.hashes...),
 		str("commands"), str("+@all"), str("keys"), str("~*"), str("channels"), str("&*"), str("selectors"), items())
 }
@@ -350,6 +349,9 @@ func (d *desk) client(s *session, args []string) (value, bool) {
 	case "ID":
 		return num(s.c.id), true
 	case "GETNAME":
+		if s.name == "" {
+			return nothing(), true
+		}
 		return str(s.name), true
 	case "SETNAME":
 		if len(args) == 2 {
