@@ -104,6 +104,21 @@ func TestDecisions(t *testing.T) {
 		{"a listed replica without a sentinel of its own", []node{
 			on("n1").data(idA, 50), on("n2").data(idB, 80).names("n2", 2, "n1", "n3"), on("n3").data("", 0),
 		}, "", "", "n2", elect.RuleSentinelState, ""},
+		{"equal offsets: the newest file wherever it lies", []node{on("n1").data(idA, 7).newest(2), on("n2").data(idA, 7).newest(1), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"equal offsets and files: the first by name", []node{on("n1").data(idA, 7).newest(2), on("n2").data(idA, 7).newest(2), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"a higher offset beats a newer file", []node{on("n1").data(idA, 9).newest(1), on("n2").data(idA, 7).newest(2), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"an offset unknown: an older file loses", []node{on("n1").data(idA, 0).newest(2), on("n2").data(idA, 7).newest(1), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"an offset unknown, files equal: what is known counts", []node{on("n1").data(idA, 0).newest(1), on("n2").data(idA, 7).newest(1), on("n3")}, "", "", "n2", elect.RuleMostAdvanced, ""},
+		{"an offset unknown, files equal, on the second node", []node{on("n1").data(idA, 7).newest(1), on("n2").data(idA, 0).newest(1), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"offsets unknown and files equal: the first by name", []node{on("n1").data(idA, 0).newest(1), on("n2").data(idA, 0).newest(1), on("n3")}, "", "", "n1", elect.RuleMostAdvanced, ""},
+		{"a node shares the lineage of one that the sentinels know", []node{
+			on("n1").data(idA, 50).names("n2", 2), on("n2").data(idB, 80).names("n2", 2), on("n3").data(idA, 40),
+		}, "", "", "n2", elect.RuleSentinelState, ""},
+		{"a running master with an id that its promotion began", []node{
+			on("n1").data(idA, 50).names("n2", 2), on("n2").data(idB, 80).master().names("n2", 2), on("n3"),
+		}, "", "", "n2", elect.RuleRunningMaster, ""},
+		{"two of three at the highest epoch", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idA, 6).names("n1", 3), on("n3").data(idA, 7).names("n3", 3)}, "", "", "n1", elect.RuleSentinelState, ""},
+		{"fresh fleet: a zone that all are in does not decide", []node{on("n1").in("a"), on("n2").in("a"), on("n3").in("a")}, "", "", "n1", elect.RuleName, ""},
 		{"two lineages and the operator", []node{on("n1").data(idA, 5), on("n2").data(idB, 7), on("n3")}, "", "n1", "n1", elect.RuleOperator, "it replaces the data of n2: replid " + idB},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,8 +154,16 @@ func TestStops(t *testing.T) {
 			elect.ErrLineages, []string{idA, idB}},
 		{"a second running master in a list of replicas (S14)", []node{on("n1").data(idA, 5).names("n1", 3, "n2"), on("n2").data(idB, 7).master(), on("n3")}, "",
 			elect.ErrLineages, []string{idA, idB}},
+		{"data that nobody knows beside data of the sentinels' group, whose master is empty", []node{
+			on("n1").data(idA, 5), on("n2").data(idB, 7).names("n3", 2), on("n3").names("n3", 2)}, "",
+			elect.ErrLineages, []string{idA, idB}},
 		{"named by a minority of the states", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idB, 7).names("n2", 2), on("n3").names("n2", 2)}, "",
 			elect.ErrLineages, []string{idA, idB}},
+		{"unknown data that nobody vouches for, beside unknown data that is", []node{
+			on("n1").data("", 0).names("n2", 2), on("n2").data(idB, 7).names("n2", 2), on("n3").data("", 0)}, "",
+			elect.ErrUnknownLineage, []string{"n1, n2, n3"}},
+		{"unknown data tells when its newest file is of", []node{on("n1").data("", 0).newest(7), on("n2").data("", 0), on("n3")}, "", elect.ErrUnknownLineage,
+			[]string{"newest file 2026-01-01T07:00:00Z", "newest file of unknown time"}},
 		{"unknown data on two nodes", []node{on("n1").data("", 0), on("n2").data("", 0), on("n3")}, "", elect.ErrUnknownLineage,
 			[]string{"n1, n2 hold data", "main=NODE"}},
 		{"unknown beside known, nothing connects them", []node{on("n1").data(idA, 4), on("n2"), on("n3").data("", 0)}, "", elect.ErrUnknownLineage,
@@ -180,5 +203,30 @@ func TestGroupWithoutNodesWaits(t *testing.T) {
 	g.Nodes, g.Sentinel.Nodes = nil, nil
 	if _, err := elect.Initial(g, nil, ""); !errors.Is(err, elect.ErrMissing) {
 		t.Errorf("error %v, want ErrMissing", err)
+	}
+}
+
+func TestOneServer(t *testing.T) {
+	t.Parallel()
+	g := group()
+	g.Nodes, g.Sentinel.Nodes = []string{"n1"}, nil
+	d, err := elect.Initial(g, candidates(on("n1").ranked(5)), "")
+	if err != nil || d.Rule != elect.RuleName {
+		t.Errorf("decided %+v, error %v; a single server has the lowest priority of nobody", d, err)
+	}
+}
+
+// TestZoneOfTheVoters: the zone counts by who votes, which in topology
+// replication are the servers.
+func TestZoneOfTheVoters(t *testing.T) {
+	t.Parallel()
+	nodes := candidates(on("n1").in("a"), on("n2").in("b"), on("n3").in("b"), on("n4").in("a"), on("n5").in("a"))
+	g := group()
+	g.Sentinel.Nodes = []string{"n1", "n4", "n5"}
+	for topology, want := range map[fleet.Topology]string{fleet.Sentinel: "n1", fleet.Replication: "n2"} {
+		g.Topology = topology
+		if d, err := elect.Initial(g, nodes, ""); err != nil || d.Node != want || d.Rule != elect.RuleZone {
+			t.Errorf("%s: decided %+v, error %v; want %s by its zone", topology, d, err, want)
+		}
 	}
 }

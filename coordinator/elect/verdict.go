@@ -38,7 +38,7 @@ func newestState(g fleet.GroupSpec, all []Candidate) verdict {
 		}
 	}
 	for key, n := range votes {
-		if best == "" || n > votes[best] {
+		if n > votes[best] {
 			best = key
 		}
 	}
