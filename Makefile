@@ -87,6 +87,11 @@ bench-bringup: deps build ## from nothing to verified, and a failover, each besi
 bench-footprint: deps build ## what an agent at rest costs
 	go run ./e2e/bench footprint
 
+.PHONY: mutants
+mutants: ## changes each guard, one at a time: a test must notice. SHARE=3/10 for a part of them
+	@go -C .ci/tools build -o $(CURDIR)/bin/mutants ./mutants
+	bin/mutants -share $(or $(SHARE),1/1) -report dist/mutants.txt
+
 .PHONY: tests-list
 tests-list: ## renew .ci/tests.txt and .ci/e2e.txt, the lists of tests that .ci/run must see run
 	.ci/run --list

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,9 +22,11 @@ func TestLeaseFencesItself(t *testing.T) {
 		fail func(s *fakeStore)
 		// lost is within which time after the failure f's context must have ended.
 		after, lost time.Duration
+		// says is part of the reason.
+		says string
 	}{
 		"renewals are lost on the way": {
-			fail: func(s *fakeStore) { s.renewError = ErrOut }, after: 0, lost: testTTL - time.Second,
+			fail: func(s *fakeStore) { s.renewError = ErrOut }, after: 0, lost: testTTL - time.Second, says: "in time",
 		},
 		"renewals hang": {
 			fail: func(s *fakeStore) { s.renewHangs = true }, after: 0, lost: testTTL - time.Second,
@@ -32,13 +35,13 @@ func TestLeaseFencesItself(t *testing.T) {
 			fail: func(s *fakeStore) { s.renewError = ErrOut }, after: time.Minute, lost: testTTL - time.Second,
 		},
 		"the session is gone": {
-			fail: func(s *fakeStore) { s.renewError = ErrSessionGone }, after: 0, lost: testTTL/3 + time.Second,
+			fail: func(s *fakeStore) { s.renewError = ErrSessionGone }, after: 0, lost: testTTL/3 + time.Second, says: "session",
 		},
 		"the key was deleted": {
-			fail: func(s *fakeStore) { s.setKey(Entry{}, false) }, after: time.Second, lost: time.Millisecond,
+			fail: func(s *fakeStore) { s.setKey(Entry{}, false) }, after: time.Second, lost: time.Millisecond, says: "was deleted",
 		},
 		"the key has another holder": {
-			fail: func(s *fakeStore) { s.setKey(Entry{Session: "other"}, true) }, after: time.Second, lost: time.Millisecond,
+			fail: func(s *fakeStore) { s.setKey(Entry{Session: "other"}, true) }, after: time.Second, lost: time.Millisecond, says: `held by "other"`,
 		},
 	}
 	for name, tt := range tests {
@@ -60,7 +63,7 @@ func TestLeaseFencesItself(t *testing.T) {
 					if age := time.Since(lastRenewal); age >= testTTL {
 						t.Errorf("lost %v after the last renewal, when the session may have ended", age)
 					}
-					if cause := context.Cause(termCtx); !errors.Is(cause, ErrLeaseLost) {
+					if cause := context.Cause(termCtx); !errors.Is(cause, ErrLeaseLost) || !strings.Contains(cause.Error(), tt.says) {
 						t.Errorf("the context ended by %v", cause)
 					}
 					return nil
@@ -108,6 +111,8 @@ func TestGuardRefusesAfterTheDeadline(t *testing.T) {
 	})
 }
 
+// TestLeaseSurvivesABlip: what is survived in any case is the deadline (13.5 s)
+// less the age of the last renewal (5 s) and the wait for the next try (2.25 s).
 func TestLeaseSurvivesABlip(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -116,7 +121,7 @@ func TestLeaseSurvivesABlip(t *testing.T) {
 		err := s.lease().Run(t.Context(), func(ctx context.Context, held *Held) error {
 			for range 20 {
 				s.with(func() { s.renewError = ErrOut })
-				time.Sleep(8 * time.Second)
+				time.Sleep(6 * time.Second)
 				s.with(func() { s.renewError = nil })
 				time.Sleep(8 * time.Second)
 			}
@@ -178,7 +183,12 @@ func TestCampaign(t *testing.T) {
 				tt.prepare(s)
 				began := time.Now()
 				done := errors.New("done")
-				err := s.lease().Run(t.Context(), func(context.Context, *Held) error { return done })
+				err := s.lease().Run(t.Context(), func(_ context.Context, held *Held) error {
+					if s.key.Session != held.Session() {
+						t.Errorf("the term began while %q held the key", s.key.Session)
+					}
+					return done
+				})
 				if !errors.Is(err, done) {
 					t.Fatalf("Run ended with %v", err)
 				}
@@ -194,6 +204,160 @@ func TestCampaign(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCampaignWhoIsSlower: a campaigner that loses the race waits on, and that is
+// no error that anybody hears of.
+func TestCampaignWhoIsSlower(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		s.onCreate = func() {
+			s.onCreate = nil
+			s.setKey(Entry{Session: "faster"}, true)
+			s.freeAfter(time.Hour)
+		}
+		done := errors.New("done")
+		if err := s.lease().Run(t.Context(), func(context.Context, *Held) error { return done }); !errors.Is(err, done) {
+			t.Fatal(err)
+		}
+		if s.created != 2 || len(s.sessions) > 0 || len(s.heard) > 0 {
+			t.Errorf("%d sessions were made, %v are left, heard %v; want 2, none, nothing", s.created, s.sessions, s.heard)
+		}
+	})
+}
+
+// TestCampaignThatIsEnded makes no session any more.
+func TestCampaignThatIsEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		s.setKey(Entry{Session: "other"}, true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		err := s.lease().Run(ctx, func(context.Context, *Held) error { return errors.New("led") })
+		if !errors.Is(err, context.DeadlineExceeded) || s.created > 0 {
+			t.Errorf("Run ended with %v after %d sessions", err, s.created)
+		}
+	})
+}
+
+// TestLeaseTellsEachOutage: errors while something fails, then once that it works
+// again, and nothing where nothing failed.
+func TestLeaseTellsEachOutage(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		prepare func(s *fakeStore)
+		during  func(s *fakeStore)
+	}{
+		"campaigning": {func(s *fakeStore) { s.createErrors = 2 }, func(*fakeStore) {}},
+		"renewing": {func(*fakeStore) {}, func(s *fakeStore) {
+			s.with(func() { s.renewError = ErrOut })
+			time.Sleep(6 * time.Second)
+			s.with(func() { s.renewError = nil })
+		}},
+		// A renewal that hangs is given up in time for another try.
+		"renewing, with requests that hang": {func(*fakeStore) {}, func(s *fakeStore) {
+			time.Sleep(time.Until(s.lastRenewal().Add(testTTL/3 - testTTL/15)))
+			s.with(func() { s.renewHangs = true })
+			time.Sleep(4 * time.Second)
+			s.with(func() { s.renewHangs = false })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				tt.prepare(s)
+				done := errors.New("done")
+				err := s.lease().Run(t.Context(), func(ctx context.Context, _ *Held) error {
+					time.Sleep(time.Minute)
+					tt.during(s)
+					time.Sleep(time.Minute)
+					return errors.Join(done, ctx.Err())
+				})
+				if !errors.Is(err, done) || errors.Is(err, context.Canceled) {
+					t.Fatalf("Run ended with %v", err)
+				}
+				if n := len(s.heard); n < 2 || s.heard[n-1] != nil {
+					t.Fatalf("heard %v; want errors, and last that it works again", s.heard)
+				}
+				for _, err := range s.heard[:len(s.heard)-1] {
+					if err == nil {
+						t.Errorf("heard %v: it works again more than once", s.heard)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestLeaseGivesUpInTime: Consul that hangs holds up the end of a term for 2 s at
+// most, and what failed is told.
+func TestLeaseGivesUpInTime(t *testing.T) {
+	t.Parallel()
+	for name, hangs := range map[string]bool{"fails": false, "hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				s.giveUpHangs, s.giveUpError = hangs, ErrOut
+				done := errors.New("done")
+				began := time.Now()
+				if err := s.lease().Run(t.Context(), func(context.Context, *Held) error { return done }); !errors.Is(err, done) {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took > 2*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				if len(s.heard) != 2 || s.heard[0] == nil || s.heard[1] == nil {
+					t.Errorf("heard %v; want the release's error and the session's", s.heard)
+				}
+			})
+		})
+	}
+}
+
+// TestLeaseEndsQuietly where nothing fails.
+func TestLeaseEndsQuietly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		done := errors.New("done")
+		if err := s.lease().Run(t.Context(), func(context.Context, *Held) error { time.Sleep(time.Minute); return done }); !errors.Is(err, done) {
+			t.Fatal(err)
+		}
+		if len(s.heard) > 0 {
+			t.Errorf("heard %v", s.heard)
+		}
+	})
+}
+
+// TestGuardedTxn: one entry for each step, without the guard's own; an error is
+// handed on.
+func TestGuardedTxn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeStore()
+		done := errors.New("done")
+		err := s.lease().Run(t.Context(), func(ctx context.Context, held *Held) error {
+			if entries, err := held.Txn(ctx, Set("a", nil), Set("b", nil)); err != nil || len(entries) != 2 {
+				t.Errorf("%d entries, %v", len(entries), err)
+			}
+			s.txnEmpty = true
+			if entries, err := held.Txn(ctx, Set("a", nil)); err != nil || len(entries) != 0 {
+				t.Errorf("an empty answer: %d entries, %v", len(entries), err)
+			}
+			s.txnError = ErrOut
+			if _, err := held.Txn(ctx, Set("a", nil)); !errors.Is(err, ErrOut) {
+				t.Errorf("an error: %v", err)
+			}
+			return done
+		})
+		if !errors.Is(err, done) {
+			t.Fatal(err)
+		}
+	})
 }
 
 // fakeStore is a Consul that can be made to fail at one point.
@@ -215,6 +379,15 @@ type fakeStore struct {
 	delay              time.Time
 	acquireAnswersLost int
 	createErrors       int
+	// onCreate happens beside the making of a session.
+	onCreate func()
+	// giveUpError and giveUpHangs are what a release and an end of a session meet.
+	giveUpError error
+	giveUpHangs bool
+	txnError    error
+	txnEmpty    bool
+	// heard are the errors that the lease told; nil for "works again".
+	heard []error
 }
 
 func newFakeStore() *fakeStore {
@@ -224,7 +397,8 @@ func newFakeStore() *fakeStore {
 func (s *fakeStore) lease() *Lease {
 	return &Lease{
 		store: s, key: "lease", value: []byte("c1"), ttl: testTTL, lockDelay: time.Second,
-		jitter: RandomJitter, onError: func(string, error) {},
+		jitter: RandomJitter,
+		onError: func(_ string, err error) { s.with(func() { s.heard = append(s.heard, err) }) },
 	}
 }
 
@@ -258,6 +432,9 @@ func (s *fakeStore) CreateSession(context.Context, string, time.Duration, time.D
 		s.createErrors--
 		return "", ErrOut
 	}
+	if s.onCreate != nil {
+		s.onCreate()
+	}
 	s.created++
 	s.renewed = time.Now()
 	id := fmt.Sprintf("s%d", s.created)
@@ -280,9 +457,16 @@ func (s *fakeStore) RenewSession(ctx context.Context, _ string) error {
 	return err
 }
 
-func (s *fakeStore) DestroySession(_ context.Context, id string) error {
+func (s *fakeStore) DestroySession(ctx context.Context, id string) error {
 	s.with(func() { delete(s.sessions, id) })
-	return nil
+	return s.givenUp(ctx)
+}
+
+func (s *fakeStore) givenUp(ctx context.Context) error {
+	if s.giveUpHangs {
+		<-ctx.Done()
+	}
+	return s.giveUpError
 }
 
 func (s *fakeStore) Acquire(_ context.Context, _ string, _ []byte, session string) (bool, error) {
@@ -301,16 +485,19 @@ func (s *fakeStore) Acquire(_ context.Context, _ string, _ []byte, session strin
 	return true, nil
 }
 
-func (s *fakeStore) Release(_ context.Context, _ string, _ []byte, session string) (bool, error) {
+func (s *fakeStore) Release(ctx context.Context, _ string, _ []byte, session string) (bool, error) {
 	s.with(func() {
 		s.released = append(s.released, session)
 		s.setKey(Entry{}, true)
 	})
-	return true, nil
+	return true, s.givenUp(ctx)
 }
 
 func (s *fakeStore) Txn(_ context.Context, ops ...Op) ([]Entry, error) {
 	s.with(func() { s.txns++ })
+	if s.txnError != nil || s.txnEmpty {
+		return nil, s.txnError
+	}
 	return make([]Entry, len(ops)), nil
 }
 

@@ -232,6 +232,20 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
+// TestReadPrivateHasALimit: 64 KiB, counted to the byte.
+func TestReadPrivateHasALimit(t *testing.T) {
+	t.Parallel()
+	for size, ok := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadPrivate(path); (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 func TestReadPasswordFile(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", MaxLength)

@@ -54,9 +54,11 @@ func (r runner) all(ctx context.Context, mutants []*mutant, equivalent equivalen
 	for range runtime.NumCPU() {
 		wg.Go(func() {
 			for i := range jobs {
-				o, err := r.one(ctx, mutants[i], binaries)
-				o.equivalent = equivalent[mutants[i].name]
-				outcomes[i] = o
+				var err error
+				outcomes[i] = outcome{mutant: mutants[i], equivalent: equivalent[mutants[i].name]}
+				if outcomes[i].equivalent == "" {
+					outcomes[i], err = r.one(ctx, mutants[i], binaries)
+				}
 				if err != nil {
 					select {
 					case errs <- err:
