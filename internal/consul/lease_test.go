@@ -397,7 +397,7 @@ func newFakeStore() *fakeStore {
 func (s *fakeStore) lease() *Lease {
 	return &Lease{
 		store: s, key: "lease", value: []byte("c1"), ttl: testTTL, lockDelay: time.Second,
-		jitter: RandomJitter,
+		jitter:  RandomJitter,
 		onError: func(_ string, err error) { s.with(func() { s.heard = append(s.heard, err) }) },
 	}
 }
