@@ -23,13 +23,15 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 	t := apply.Target{Goal: g, Password: password}
 	t.Redis, t.Sentinel = a.observer.Connections(g.ID)
 	switch s.Kind {
-	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF:
+	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF, converge.Retire, converge.SetQuorum,
+		converge.Forget:
 		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
 	}
 	err = unwritable(a.applier.Do(ctx, s, t), a.cfg.DataDir)
 	if err == nil && s.Fenced && !a.applier.UnitsFence { // else it was systemd, see tellHeld
 		a.pub.Tell(fleet.Event{Group: g.Group, What: started(g, s), Why: s.Reason})
 	}
+	a.tellMembers(g, s, err)
 	switch s.Kind {
 	case converge.TryRewrite:
 		a.observer.Rewrote(s.Instance, err)
@@ -38,6 +40,16 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 		a.observer.TriedWrite(s.Instance, err == nil)
 	}
 	return err
+}
+
+// tellMembers records what a change of the group's members did to a process.
+func (a *agent) tellMembers(g fleet.InstanceGoal, s converge.Step, err error) {
+	what := map[converge.Kind]string{
+		converge.Retire: "is stopped and stays down; its files are kept", converge.Forget: "was told to forget and to learn anew",
+	}[s.Kind]
+	if what != "" && err == nil {
+		a.pub.Tell(fleet.Event{Group: g.Group, What: fmt.Sprintf("%s on %s %s", g.ID, a.cfg.Node, what), Why: s.Reason})
+	}
 }
 
 func (a *agent) instance(id fleet.InstanceID) (fleet.InstanceGoal, bool) {

@@ -21,6 +21,7 @@ import (
 // Supervisor runs the instances' processes, which outlive it.
 type Supervisor interface {
 	Start(ctx context.Context, u fleet.Unit) error
+	Retire(ctx context.Context, name fleet.InstanceID) error
 	Status(ctx context.Context, name fleet.InstanceID) (fleet.UnitStatus, error)
 	Exits() <-chan fleet.InstanceID
 	Close() error

@@ -36,7 +36,7 @@ func (a *agent) instanceReport(g fleet.InstanceGoal, s observe.Seen, reason stri
 	r := fleet.InstanceReport{
 		ID: g.ID, Group: g.Group, GroupID: s.Facts.Identity, Kind: g.Kind, Addr: g.Addr,
 		State: converge.StateOf(g.Kind, s.Facts), Unit: s.Facts.Unit, SecretVersion: a.passwords[g.GroupID].version,
-		Reason: firstOf(a.failed[g.ID].text, s.Facts.Problem, reason, s.Answer),
+		Reason: firstOf(a.failed[g.ID].text, s.Facts.Problem, reason, s.Answer), Retired: converge.Retired(&g, s.Facts),
 	}
 	if r.State == fleet.Running {
 		r.Reason = s.Facts.Problem // a file that cannot be read: the next start would be refused
@@ -47,6 +47,7 @@ func (a *agent) instanceReport(g fleet.InstanceGoal, s observe.Seen, reason stri
 		r.Dataset = &fleet.Dataset{Present: keys(s) > 0, ReplID: s.Info.ReplID}
 	case s.Sentinel != nil:
 		rep := s.Sentinel.Report
+		rep.Forgot = s.Facts.Memory.Forgot
 		r.Sentinel = &rep
 	case g.Kind == fleet.KindRedis:
 		data := s.Facts.Disk.Dataset

@@ -35,8 +35,8 @@ func (a *agent) services(seen map[fleet.InstanceID]observe.Seen, reasons map[fle
 	var out []publish.Service
 	for _, g := range a.goal.Instances {
 		s := seen[g.ID]
-		if s.Facts.Identity == "" {
-			continue // nothing was installed yet
+		if s.Facts.Identity == "" || g.Assigned != fleet.Running {
+			continue // nothing was installed yet, or the node left the group
 		}
 		tag, serves := a.tagOf(g, s, seen)
 		if serves {

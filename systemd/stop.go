@@ -31,6 +31,35 @@ func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
 	return s.awaitStop(ctx, name, unit)
 }
 
+// Retire keeps systemd from starting the unit at a boot, and stops it as Stop does.
+// The disabling comes first: a unit that is slow to end is not started again even
+// where the machine goes down meanwhile. Doing it again changes nothing.
+func (s *Supervisor) Retire(ctx context.Context, name fleet.InstanceID) error {
+	unit, err := UnitName(name)
+	if err == nil {
+		err = s.disable(unit)
+	}
+	if err != nil {
+		return fmt.Errorf("retire %s: %w", name, err)
+	}
+	return s.Stop(ctx, name)
+}
+
+func (s *Supervisor) disable(unit string) error {
+	s.op.Lock()
+	defer s.op.Unlock()
+	conn, err := s.connection()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := bounded(s.ctx, callTimeout)
+	defer cancel()
+	if _, err := conn.DisableUnitFilesContext(ctx, []string{unit}, false); err != nil {
+		return fmt.Errorf("systemd cannot disable %s: %w", unit, err)
+	}
+	return nil
+}
+
 // submitStop asks for the stop; a caller's deadline is for the wait that follows.
 func (s *Supervisor) submitStop(name fleet.InstanceID) (unit string, err error) {
 	if unit, err = UnitName(name); err != nil {

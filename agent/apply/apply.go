@@ -22,9 +22,11 @@ import (
 	"github.com/redfleet/redfleet/templates"
 )
 
-// Starter starts a unit; part of the agent's Supervisor.
+// Starter starts a unit and takes one out of service; part of the agent's
+// Supervisor.
 type Starter interface {
 	Start(ctx context.Context, u fleet.Unit) error
+	Retire(ctx context.Context, name fleet.InstanceID) error
 }
 
 // Applier does the steps of one node.
@@ -88,6 +90,8 @@ func (a *Applier) Do(ctx context.Context, s converge.Step, t Target) error {
 		return a.startRedis(ctx, s, t)
 	case converge.StartSentinel:
 		return a.startSentinel(ctx, s, t)
+	case converge.Retire:
+		return a.retire(ctx, t)
 	default:
 		return a.small(ctx, s, t)
 	}

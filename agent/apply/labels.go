@@ -17,6 +17,9 @@ const (
 	LabelPriority  effect.Label = "agent: raise replica-priority"
 	LabelAOF       effect.Label = "agent: turn AOF on"
 	LabelIntroduce effect.Label = "agent: introduce a sentinel to a peer"
+	LabelRetire    effect.Label = "agent: retire an instance"
+	LabelQuorum    effect.Label = "agent: set a sentinel's quorum"
+	LabelForget    effect.Label = "agent: have a sentinel forget"
 )
 
 // Labels are all of them.
@@ -24,5 +27,6 @@ func Labels() []effect.Label {
 	return []effect.Label{
 		LabelFolder, LabelIdentity, LabelRedis, LabelSentinel, LabelRemember, LabelStart, LabelRewrite,
 		LabelProbe, LabelTryWrite, LabelClear, LabelPriority, LabelAOF, LabelIntroduce,
+		LabelRetire, LabelQuorum, LabelForget,
 	}
 }

@@ -38,6 +38,10 @@ func (a *Applier) small(ctx context.Context, s converge.Step, t Target) error {
 		})
 	case converge.Introduce:
 		return a.introduce(ctx, s, t)
+	case converge.SetQuorum:
+		return a.setQuorum(ctx, t)
+	case converge.Forget:
+		return a.forget(ctx, s, t)
 	}
 	return fmt.Errorf("step %q is not known", s.Kind)
 }

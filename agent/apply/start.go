@@ -66,7 +66,7 @@ func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error 
 		return err
 	}
 	return a.remember(ctx, t.Goal.ID, func(m *converge.Memory) {
-		m.Started, m.RaisePriority = true, s.Priority == 0
+		m.Started, m.Retired, m.RaisePriority = true, false, s.Priority == 0
 	})
 }
 
@@ -96,7 +96,7 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 	if err != nil {
 		return err
 	}
-	if err := a.remember(ctx, t.Goal.ID, func(m *converge.Memory) { m.Started = true }); err != nil {
+	if err := a.remember(ctx, t.Goal.ID, func(m *converge.Memory) { m.Started, m.Retired = true, false }); err != nil {
 		return err
 	}
 	return a.start(ctx, t, conf, "--sentinel")

@@ -129,6 +129,10 @@ type ruled struct {
 
 // decide looks once and asks the agent's own rule.
 func (m machine) decide(ctx context.Context, observer *observe.Observer) (ruled, *Held) {
+	if m.instance.Assigned != fleet.Running {
+		return ruled{}, &Held{Instance: m.instance.ID, Rule: ruleRetired, Reason: "this node left the group " + m.instance.Group +
+			"; its files are kept, and the agent disables the unit"}
+	}
 	seen := observer.Look(ctx, m.instance, m.password)
 	id := m.instance.ID
 	out := converge.Plan(m.goal, converge.Facts{
@@ -149,6 +153,9 @@ func (m machine) decide(ctx context.Context, observer *observe.Observer) (ruled,
 	}
 	return ruled{}, held
 }
+
+// ruleRetired: the goal on disk says that the node left the group.
+const ruleRetired = "retired"
 
 // notReady stands in for a rule where no question was asked.
 const notReady = "not-ready"

@@ -61,6 +61,13 @@ type Memory struct {
 	// RaisePriority: it was started at replica-priority 0 and is to be raised
 	// once it has caught up (hazard S19).
 	RaisePriority bool `json:"raise_priority,omitempty"`
+	// Retired: it was stopped because its node left the group, and was not started
+	// since.
+	Retired bool `json:"retired,omitempty"`
+	// Change is the change of members for which the quorum was set, Forgot the
+	// token with which this sentinel was last told to forget.
+	Change int    `json:"change,omitempty"`
+	Forgot string `json:"forgot,omitempty"`
 }
 
 // Disk is what the files of an instance say.
@@ -97,4 +104,8 @@ type Redis struct {
 type Sentinel struct {
 	// Peers are the ids of the other sentinels that it knows.
 	Peers map[string]bool
+	// Reached are the ids of those that answer it now.
+	Reached map[string]bool
+	// Master is the address that it names.
+	Master fleet.Addr
 }

@@ -4,8 +4,11 @@ import "github.com/redfleet/redfleet/internal/fleet"
 
 // keep gives the small steps on an instance that runs.
 func keep(g *fleet.InstanceGoal, in Instance, f Facts) []Step {
+	if g.Assigned != fleet.Running {
+		return nil
+	}
 	if g.Kind == fleet.KindSentinel {
-		return introduce(g, in)
+		return append(introduce(g, in), changes(g, in)...)
 	}
 	r := in.Redis
 	var steps []Step

@@ -33,7 +33,8 @@ func answers(kind fleet.Kind, in Instance) bool {
 
 // Plan decides the next steps towards the goal. It never answers with a step
 // that stops or reconfigures a process that runs, but for the probe key, CONFIG
-// REWRITE, a raise of replica-priority and AOF after a start from a snapshot
+// REWRITE, a raise of replica-priority, AOF after a start from a snapshot, and
+// what an operator's change of the group's members asks for by name in the goal
 // (promise fail-static).
 func Plan(goal fleet.Goal, f Facts) Outcome {
 	out := Outcome{Reasons: map[fleet.InstanceID]string{}, Rules: map[fleet.InstanceID]string{}}
@@ -63,7 +64,7 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 	if reason := refuse(g, in); reason != "" {
 		return nil, why{reason: reason}
 	}
-	if in.Unit.State == fleet.UnitActive && !answers(g.Kind, in) {
+	if g.Assigned == fleet.Running && in.Unit.State == fleet.UnitActive && !answers(g.Kind, in) {
 		return nil, why{reason: "the process runs and does not answer yet"}
 	}
 	row, err := fleet.TransitionFor(StateOf(g.Kind, in), g.Assigned)
@@ -71,6 +72,8 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 		return nil, why{reason: err.Error()}
 	}
 	switch row.Step {
+	case fleet.StepRetire:
+		return retire(g, in, row), why{}
 	case fleet.StepKeep:
 		return keep(g, in, f), why{}
 	case fleet.StepInstall:

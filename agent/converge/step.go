@@ -26,6 +26,13 @@ const (
 	RaisePriority Kind = "raise-priority"
 	// EnableAOF turns AOF on after a start from a snapshot.
 	EnableAOF Kind = "enable-aof"
+	// Retire stops an instance whose node left the group and keeps anything from
+	// starting it again.
+	Retire Kind = "retire"
+	// SetQuorum sets a sentinel's quorum, once for each change of the members.
+	SetQuorum Kind = "set-quorum"
+	// Forget has a sentinel forget whom it knows of its group, once for a token.
+	Forget Kind = "forget"
 )
 
 // Step is one thing to do, with its reason for log and event.
@@ -44,6 +51,10 @@ type Step struct {
 	Fenced bool
 	// Peer is whom to introduce.
 	Peer fleet.Member
+	// Peers are whom to introduce again after Forget, and Master the master that
+	// the sentinel names.
+	Peers  []fleet.Member
+	Master fleet.Addr
 }
 
 // Outcome is what Plan decided: steps in order, and for each instance that is

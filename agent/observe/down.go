@@ -38,6 +38,9 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 		}
 	}
 	s.Facts.DownSince = w.downSince
+	if g.Assigned != fleet.Running {
+		return s // it is to stay down, whatever the others say
+	}
 	disk, err := o.disk(g, s.Facts.Memory.EmptyMark)
 	if err != nil && s.Facts.Problem == "" {
 		s.Facts.Problem = err.Error()

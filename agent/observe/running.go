@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/converge"
@@ -66,11 +67,12 @@ func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watche
 		return
 	}
 	s.Sentinel = &info
-	peers := map[string]bool{}
+	peers, reached := map[string]bool{}, map[string]bool{}
 	for _, p := range info.Report.Peers {
 		peers[p.ID] = true
+		reached[p.ID] = p.Reached && !strings.Contains(p.Flags, "down") && !strings.Contains(p.Flags, "disconnected")
 	}
-	s.Facts.Sentinel = &converge.Sentinel{Peers: peers}
+	s.Facts.Sentinel = &converge.Sentinel{Peers: peers, Reached: reached, Master: info.Report.Master}
 	if g.Seed != nil && len(peers) < len(g.Sentinels)-1 {
 		s.Facts.Listening = o.listening(ctx, g.Addr, g.Sentinels)
 	}

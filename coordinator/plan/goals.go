@@ -42,6 +42,9 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 			ParallelSyncs: g.Sentinel.ParallelSyncs, Announce: g.Sentinel.Announce,
 		}
 	}
+	if rec.Members != nil {
+		base.Change = rec.Members.Change
+	}
 	for _, m := range base.Servers {
 		inst := base
 		inst.Kind, inst.Addr, inst.ID = fleet.KindRedis, m.Addr, fleet.NewInstanceID(fleet.KindRedis, g.Name, m.Addr.Port)
@@ -51,8 +54,10 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 	for _, m := range base.Sentinels {
 		inst := base
 		inst.Kind, inst.Addr, inst.ID = fleet.KindSentinel, m.Addr, fleet.NewInstanceID(fleet.KindSentinel, g.Name, m.Addr.Port)
+		inst.Forget = forgetOf(rec, m.Node)
 		add(goals, m.Node, inst)
 	}
+	addRetired(goals, w, rec)
 	return true
 }
 
@@ -92,7 +97,7 @@ func hostOf(w fleet.World, g fleet.GroupSpec, node string) string {
 	}
 	for _, goal := range w.Goals {
 		for i := range goal.Instances {
-			if goal.Instances[i].Group != g.Name {
+			if goal.Instances[i].Group != g.Name || goal.Instances[i].Assigned != fleet.Running {
 				continue
 			}
 			if m, ok := goal.Instances[i].Server(node); ok {
@@ -130,7 +135,7 @@ func keepOthers(goals map[string]*fleet.Goal, w fleet.World, spec fleet.Spec) {
 	}
 	for _, group := range nodes(others) {
 		rec, ok := w.Groups[group]
-		if !ok || !addGroup(goals, w, asMade(w, fleet.GroupSpec{Name: group}, rec), rec) {
+		if !ok || !addGroup(goals, w, AsMade(w, fleet.GroupSpec{Name: group}, rec), rec) {
 			keepGroup(goals, w, group)
 		}
 	}

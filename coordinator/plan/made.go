@@ -6,11 +6,16 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-// asMade gives a group that has a record as it was made: by the goals that stand,
+// AsMade gives a group that has a record as it was made: by the goals that stand,
 // and by the spec only what they do not say. A spec that was changed since, past
 // `redfleet apply`, therefore moves no port, drops no instance and changes no
 // quorum of a group that runs (promises one-at-a-time and sentinel-owns-master).
-func asMade(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
+// Who its members are says the record, where they were ever changed.
+func AsMade(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
+	return withMembers(standingSpec(w, g, rec), rec.Members)
+}
+
+func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
 	inst := standing(w, rec)
 	if inst == nil {
 		return g
@@ -47,7 +52,7 @@ func standing(w fleet.World, rec fleet.Group) *fleet.InstanceGoal {
 		goal := w.Goals[node]
 		for i := range goal.Instances {
 			inst := &goal.Instances[i]
-			if inst.GroupID != rec.ID || inst.Group != rec.Name || len(inst.Servers) == 0 {
+			if inst.GroupID != rec.ID || inst.Group != rec.Name || len(inst.Servers) == 0 || inst.Assigned != fleet.Running {
 				continue
 			}
 			if best == nil || cmp.Or(

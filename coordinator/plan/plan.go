@@ -52,7 +52,7 @@ func Next(w fleet.World, mint Mint) Plan {
 	goals := map[string]*fleet.Goal{}
 	for _, g := range spec.Groups {
 		rec, ok := advance(w, g, mint, &p)
-		if !ok || !addGroup(goals, w, asMade(w, g, rec), rec) {
+		if !ok || !addGroup(goals, w, AsMade(w, g, rec), rec) {
 			keepGroup(goals, w, g.Name)
 		}
 	}
@@ -66,7 +66,7 @@ func Next(w fleet.World, mint Mint) Plan {
 // fleet which this Consul does not know (hazards K5, K8).
 func strange(w fleet.World) string {
 	for _, key := range nodes(w.Problems) {
-		if !isGoal(key) { // goals are the plan's own to write anew
+		if !isIn(key, "goal") && !isIn(key, "request") { // goals are the plan's own to write anew, and it reads no request
 			return w.Problems[key]
 		}
 	}
@@ -83,11 +83,11 @@ func strange(w fleet.World) string {
 	return ""
 }
 
-// isGoal looks at the folder of a key, redfleet/<fleet>/goal/<node>: a fleet can
+// isIn looks at the folder of a key, redfleet/<fleet>/goal/<node>: a fleet can
 // be called goal too.
-func isGoal(key string) bool {
+func isIn(key, folder string) bool {
 	parts := strings.Split(key, "/")
-	return len(parts) > 1 && parts[len(parts)-2] == "goal" && len(parts) > 3
+	return len(parts) > 3 && parts[len(parts)-2] == folder
 }
 
 func mintFleet(w fleet.World, mint Mint, p *Plan) string {

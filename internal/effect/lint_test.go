@@ -24,10 +24,10 @@ func effects() map[string]string {
 		// the agent's memory
 		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "systemd.TakeOut": "process", "systemd.PutBack": "process", "SaveSession": "state", "Keep": "state",
 		// processes
-		"Starter.Start": "process", "units.Start": "process", "exec.Command": "process", "exec.CommandContext": "process",
+		"Starter.Start": "process", "units.Start": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process",
 		// Redis
 		"ConfigRewrite": "redis", "ConfigSet": "redis", "Redis.Set": "redis", "Redis.Del": "redis", "ReplicaOf": "redis",
-		"Shutdown": "redis", "Failover": "redis", "Sentinel.Hello": "redis", "tryWrite": "redis",
+		"Shutdown": "redis", "Failover": "redis", "Sentinel.Hello": "redis", "Sentinel.Reset": "redis", "SetQuorum": "redis", "tryWrite": "redis",
 		// Consul
 		"Txn": "consul", "Acquire": "consul", "CreateSession": "consul", "DestroySession": "consul",
 		"Register": "consul", "Deregister": "consul", "lease.Run": "consul", "t.txn": "consul",

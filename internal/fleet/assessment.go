@@ -83,6 +83,8 @@ type World struct {
 	Groups  map[string]Group
 	Goals   map[string]Goal
 	Reports map[string]ReportRecord
+	// Requests are the operators' requests, by id.
+	Requests map[string]Request
 	// Services are the fleet's entries in Consul's catalog; nil when not read.
 	Services []ServiceEntry
 	// Problems says, by key, why a record other than a report could not be

@@ -54,6 +54,12 @@ type InstanceGoal struct {
 	// Seed is there until the group serves and never again: after bootstrap a
 	// goal states no role (promise sentinel-owns-master).
 	Seed *Seed `json:"seed,omitempty"`
+	// Change is the number of the group's last change of members; 0 for a group
+	// that is as it was made. The quorum is set on a running sentinel once for each.
+	Change int `json:"change,omitempty"`
+	// Forget is the token with which this sentinel is to forget, once, whom it
+	// knows of its group (hazard S5).
+	Forget string `json:"forget,omitempty"`
 }
 
 // Member is one instance as its peers know it.

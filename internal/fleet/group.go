@@ -33,6 +33,8 @@ type Group struct {
 	// WriteProved: a write on the master was seen on each replica and a write
 	// on each replica was refused, before the group served.
 	WriteProved bool `json:"write_proved,omitempty"`
+	// Members is who makes up the group since that was changed.
+	Members *Membership `json:"members,omitempty"`
 }
 
 // Decision is the choice of the initial master.

@@ -48,9 +48,16 @@ func (k Keys) Event(id string) string { return k.prefix + "event/" + id }
 // Events is the folder of the events.
 func (k Keys) Events() string { return k.prefix + "event/" }
 
+// Request is written by an operator's verb and then by the lease holder, which
+// carries it out; id is a ULID, so requests sort by when they were made.
+func (k Keys) Request(id string) string { return k.prefix + "request/" + id }
+
+// Requests is the folder of the requests.
+func (k Keys) Requests() string { return k.prefix + "request/" }
+
 // Open are the keys and folders that a verdict needs: all but the sealed secrets.
 func (k Keys) Open() []string {
-	return []string{k.Spec(), k.Control(), k.Groups(), k.Goals(), k.Reports(), k.Events()}
+	return []string{k.Spec(), k.Control(), k.Groups(), k.Goals(), k.Reports(), k.Requests(), k.Events()}
 }
 
 // Base is the last element of a key: the node's or the group's name.

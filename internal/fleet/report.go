@@ -55,6 +55,9 @@ type InstanceReport struct {
 	Dataset       *Dataset        `json:"dataset,omitempty"`
 	Redis         *RedisReport    `json:"redis,omitempty"`
 	Sentinel      *SentinelReport `json:"sentinel,omitempty"`
+	// Retired: its node left the group, and its unit is stopped and will not be
+	// started by anything but a later goal.
+	Retired bool `json:"retired,omitempty"`
 }
 
 // Dataset is the data of a redis instance, running or as files.
@@ -154,6 +157,8 @@ type SentinelReport struct {
 	// PasswordOK: the sentinel asks for the group's password.
 	PasswordOK bool `json:"password_ok"`
 	Tilt       bool `json:"tilt,omitempty"`
+	// Forgot is the last token with which it was told to forget.
+	Forgot string `json:"forgot,omitempty"`
 }
 
 // SeenInstance is one replica or peer in a sentinel's list.

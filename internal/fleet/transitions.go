@@ -16,6 +16,9 @@ const (
 	StepStart StepName = "start"
 	// StepReturn starts an instance that ran before, as the fence allows.
 	StepReturn StepName = "return"
+	// StepRetire stops an instance whose node left the group, and keeps anything
+	// from starting it again; its files stay.
+	StepRetire StepName = "retire"
 )
 
 // Transition is one row of the table: from Current towards Assigned by Step.
@@ -34,6 +37,10 @@ func Transitions() []Transition {
 		{Prepared, Running, StepStart, Running, "files are in place, the process was never started"},
 		{Running, Running, StepKeep, Running, "the process runs"},
 		{Held, Running, StepReturn, Running, "the process ran before and is down"},
+		{Running, Held, StepRetire, Held, "the node left the group"},
+		{Held, Held, StepRetire, Held, "the node left the group: nothing may start the process again"},
+		{Prepared, Held, StepKeep, Prepared, "the node left the group before the process was ever started"},
+		{Absent, Held, StepKeep, Absent, "the node left the group and has nothing of it"},
 	}
 }
 

@@ -55,8 +55,19 @@ func TestEveryPairHasARowOrAnError(t *testing.T) {
 	}
 }
 
+// TestEveryStateComesToRest: a member of a group ends in Running whatever state it
+// is in, and what a node that left ran ends in a state that does not run.
+func TestEveryStateComesToRest(t *testing.T) {
+	for _, state := range fleet.States() {
+		row, err := fleet.TransitionFor(state, fleet.Held)
+		if err != nil || row.Next == fleet.Running {
+			t.Errorf("from %s towards held: row %+v, error %v", state, row, err)
+		}
+	}
+}
+
 // TestEveryStateReachesRunning: following the rows, each state ends in Running,
-// the only one that a goal assigns, and every row leads to a known state.
+// and every row leads to a known state.
 func TestEveryStateReachesRunning(t *testing.T) {
 	for _, state := range fleet.States() {
 		at := state

@@ -74,6 +74,7 @@ func Coordinator(name string, nodes ...Node) Policy {
 		keys(k.Groups(), write, "the election of each group and how far it has come"),
 		keys(k.Goals(), write, "what is asked of each node"),
 		keys(k.Secret(""), write, "the groups' passwords, sealed with the fleet's key"),
+		keys(k.Requests(), write, "how far the operators' requests have come"),
 		keys(k.Events(), write, "the fleet's history, which it also keeps short"),
 	}}
 	for _, node := range consulNames(nodes) {
@@ -98,6 +99,7 @@ func Operator(name string) Policy {
 	return Policy{Role: RoleOperator, Fleet: name, Rules: append([]Rule{
 		keys(k.Prefix(), read, "all records of the fleet"),
 		key(k.Spec(), write, "redfleet apply"),
+		keys(k.Requests(), write, "redfleet node remove"),
 	}, catalog(name)...)}
 }
 
@@ -111,6 +113,7 @@ func Viewer(name string) Policy {
 		keys(k.Groups(), read, "the election of each group and how far it has come"),
 		keys(k.Goals(), read, "what is asked of each node"),
 		keys(k.Reports(), read, "what each agent saw"),
+		keys(k.Requests(), read, "what operators asked for, and how far it has come"),
 		keys(k.Events(), read, "the fleet's history"),
 	}, catalog(name)...)}
 }

@@ -17,6 +17,11 @@ func (s *Supervisor) Stop(ctx context.Context, name fleet.InstanceID) error {
 	return s.end(ctx, name, unix.SIGTERM)
 }
 
+// Retire stops the unit, as Stop does. Nothing else starts a plain process.
+func (s *Supervisor) Retire(ctx context.Context, name fleet.InstanceID) error {
+	return s.Stop(ctx, name)
+}
+
 // Kill ends the unit's process with SIGKILL and waits for the end. It is for
 // the lab and its tests, where it stands for a crash; nothing else calls it.
 func (s *Supervisor) Kill(ctx context.Context, name fleet.InstanceID) error {

@@ -115,6 +115,8 @@ func ownName(record any) (string, bool) {
 		return r.Name, true
 	case *fleet.Secret:
 		return r.Group, true
+	case *fleet.Request:
+		return r.ID, true
 	}
 	return "", false
 }

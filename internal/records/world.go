@@ -66,6 +66,7 @@ func WorldOf(name string, entries []consul.Entry, now time.Time) fleet.World {
 		Groups:   map[string]fleet.Group{},
 		Goals:    map[string]fleet.Goal{},
 		Reports:  map[string]fleet.ReportRecord{},
+		Requests: map[string]fleet.Request{},
 		Problems: map[string]string{},
 	}
 	for _, e := range entries {
@@ -86,6 +87,10 @@ func WorldOf(name string, entries []consul.Entry, now time.Time) fleet.World {
 			}
 		case strings.HasPrefix(e.Key, keys.Reports()):
 			addReport(&w, e)
+		case strings.HasPrefix(e.Key, keys.Requests()):
+			if r, ok := decode[fleet.Request](&w, e); ok {
+				w.Requests[r.ID] = r
+			}
 		}
 	}
 	lostGroups(&w, keys, entries)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,6 +100,31 @@ func (s *SentinelClient) Failover(ctx context.Context, master string) error {
 	_, err := s.do(ctx, "SENTINEL", "FAILOVER", master)
 	return err
 }
+
+// SetQuorum sets how many sentinels must agree that the master is down, on this
+// sentinel alone (hazard S7). It is kept in sentinel.conf.
+func (s *SentinelClient) SetQuorum(ctx context.Context, master string, quorum int) error {
+	_, err := s.do(ctx, "SENTINEL", "SET", master, "quorum", strconv.Itoa(quorum))
+	return err
+}
+
+// Reset makes this sentinel forget the replicas and the other sentinels of a
+// master, and learn both anew: replicas within 10 s, with the next INFO of the
+// master, sentinels with their next hello. Until then it could promote nobody, and
+// a failover that is under way is lost: one sentinel at a time, while the master
+// and the other sentinels are well (hazard S5). ErrNoMaster when it watches no such
+// master.
+func (s *SentinelClient) Reset(ctx context.Context, master string) error {
+	reply, err := s.do(ctx, "SENTINEL", "RESET", globEscaper.Replace(master))
+	if err == nil && number(reply) == 0 {
+		err = fmt.Errorf("SENTINEL RESET on %s: %w: %q", s.addr, ErrNoMaster, master)
+	}
+	return err
+}
+
+// globEscaper takes their meaning from the signs of a pattern: RESET takes one, and
+// a name means itself.
+var globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
 
 // Hello is the message by which sentinels make themselves known to each other.
 type Hello struct {
