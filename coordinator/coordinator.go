@@ -40,6 +40,9 @@ type Options struct {
 	Transport http.RoundTripper
 	Random    io.Reader
 	Jitter    consul.Jitter
+	// ForgetGap is how far apart two sentinels of a group forget who left; 0 is
+	// request.ForgetGap.
+	ForgetGap time.Duration
 }
 
 // Run campaigns for the lease and leads while it is held, until ctx ends. It
@@ -72,7 +75,8 @@ func Run(ctx context.Context, o Options) error {
 	d := &daemon{
 		name: o.Config.Name, fleet: o.Config.Fleet, keys: fleet.KeysOf(o.Config.Fleet), client: client, key: key,
 		effects: effect.New(o.Hook), log: o.Log, now: time.Now, random: random, ids: ulid.Monotonic(random, 0),
-		mint: func() string { return uuid.Must(uuid.NewRandomFromReader(random)).String() },
+		forgetGap: o.ForgetGap,
+		mint:      func() string { return uuid.Must(uuid.NewRandomFromReader(random)).String() },
 	}
 	defer d.notify.Stopping()
 	d.notify.Ready()

@@ -10,10 +10,11 @@ const (
 	LabelCommit   effect.Label = "coordinator: commit the plan"
 	LabelEvents   effect.Label = "coordinator: record events"
 	LabelKeys     effect.Label = "coordinator: make keys to watch"
-	LabelPrune    effect.Label = "coordinator: prune events"
+	LabelPrune    effect.Label = "coordinator: prune events and requests"
+	LabelRequest  effect.Label = "coordinator: carry out a request"
 )
 
 // Labels are all of them.
 func Labels() []effect.Label {
-	return []effect.Label{LabelLease, LabelDecision, LabelGoals, LabelCommit, LabelEvents, LabelKeys, LabelPrune}
+	return []effect.Label{LabelLease, LabelDecision, LabelGoals, LabelCommit, LabelEvents, LabelKeys, LabelPrune, LabelRequest}
 }

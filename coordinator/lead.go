@@ -12,6 +12,7 @@ import (
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/plan"
+	"github.com/redfleet/redfleet/coordinator/request"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -47,6 +48,8 @@ type daemon struct {
 	ids    ulid.MonotonicReader
 	notify systemd.Notifier
 	leads  atomic.Bool
+	// forgetGap is Options.ForgetGap.
+	forgetGap time.Duration
 }
 
 // term is one time of leading: from getting the lease to losing it.
@@ -69,11 +72,15 @@ type term struct {
 	halted string
 	// refused says, by group, why it is not formed, so that it is told once.
 	refused map[string]string
+	// tokens are since when this term knows each token of a sentinel's forgetting.
+	tokens map[string]time.Time
+	// requests: one is not done yet.
+	requests bool
 }
 
 // lead plans and writes until ctx ends, which it does before the lease can.
 func (d *daemon) lead(ctx context.Context, held *consul.Held) error {
-	t := &term{daemon: d, held: held, seen: map[string]fleet.Assessment{}, refused: map[string]string{}}
+	t := &term{daemon: d, held: held, seen: map[string]fleet.Assessment{}, refused: map[string]string{}, tokens: map[string]time.Time{}}
 	updates := make(chan []consul.Entry, 1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -130,6 +137,8 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 			t.doubt, wait = true, retryGap
 		case newest(entries) < t.written:
 			wait = catchUp
+		case t.requests:
+			wait = requestLook
 		case settled:
 			if err := sleep(ctx, restGap); err != nil {
 				return err
@@ -167,6 +176,12 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	formable, refused := t.formable(w)
 	p := plan.Next(formable, t.mint)
 	t.tellHalt(p.Halt)
+	t.requests = len(request.Open(w)) > 0
+	if p.Halt == "" && p.Empty() { // what a request changed is planned and written before it goes on
+		if wrote, err := t.carryOut(ctx, entries, w); wrote || err != nil {
+			return false, err
+		}
+	}
 	if err := t.write(ctx, w, p); err != nil {
 		return false, err
 	}
@@ -177,6 +192,9 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 		t.log.WithError(err).Warn("events were not recorded")
 	}
 	if err := t.prune(ctx, entries); err != nil {
+		return false, err
+	}
+	if err := t.pruneRequests(ctx, w); err != nil {
 		return false, err
 	}
 	return p.Empty() && allServing(w), nil

@@ -16,7 +16,7 @@ func AsMade(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
 }
 
 func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.GroupSpec {
-	inst := standing(w, rec)
+	inst := Standing(w, rec)
 	if inst == nil {
 		return g
 	}
@@ -41,10 +41,10 @@ func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.Group
 	return g
 }
 
-// standing is the instance by which asMade goes; nil when no goal has one. Each
+// Standing is the instance goal by which AsMade goes; nil when no goal has one. Each
 // names the whole group. A committed goal comes before one that is not, then a
 // server's, which has the settings too, then the higher epoch.
-func standing(w fleet.World, rec fleet.Group) *fleet.InstanceGoal {
+func Standing(w fleet.World, rec fleet.Group) *fleet.InstanceGoal {
 	committed, _ := epochs(w)
 	var best *fleet.InstanceGoal
 	var of fleet.Goal

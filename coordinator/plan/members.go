@@ -9,7 +9,7 @@ import (
 // withMembers puts the members of a group that was changed in the place of those
 // that it was made with.
 func withMembers(g fleet.GroupSpec, m *fleet.Membership) fleet.GroupSpec {
-	if m == nil {
+	if m == nil || len(m.Servers) == 0 {
 		return g
 	}
 	g.Nodes = slices.Clone(m.Servers)

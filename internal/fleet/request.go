@@ -73,6 +73,8 @@ type Membership struct {
 	Retired []string `json:"retired,omitempty"`
 	// Forget is the one sentinel that was asked last to forget who left.
 	Forget *Forget `json:"forget,omitempty"`
+	// Forgets counts the tokens, so that none is used twice.
+	Forgets int `json:"forgets,omitempty"`
 }
 
 // Forget asks one sentinel to forget, by SENTINEL RESET, whom it knows of its

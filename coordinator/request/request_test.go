@@ -1,0 +1,345 @@
+package request_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/redfleet/redfleet/coordinator/assess"
+	"github.com/redfleet/redfleet/coordinator/assess/assesstest"
+	"github.com/redfleet/redfleet/coordinator/request"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// TestReplaceADeadNode: a dead node is replaced, each sentinel that knew it forgets
+// once, at least the gap apart, and in the end nobody knows it any more.
+func TestReplaceADeadNode(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.pass()
+	to.join("n4")
+	p := to.ask("n3", "n4")
+	if d := cmp.Diff([]string{"n1", "n2", "n4"}, p.Groups[0].After.Nodes); d != "" || p.Groups[0].After.Sentinel.Quorum != 2 {
+		t.Fatalf("the plan is %+v", p)
+	}
+	to.until("replaced", 200, to.done)
+	if len(to.resets) != 2 || to.resets[0].node == to.resets[1].node {
+		t.Fatalf("the sentinels that forgot are %v", to.resets)
+	}
+	if gap := to.resets[1].at.Sub(to.resets[0].at); gap < request.ForgetGap {
+		t.Errorf("two sentinels forgot within %s", gap)
+	}
+	for node, names := range to.known {
+		if node != "n3" && slices.Contains(names, "n3") {
+			t.Errorf("%s still knows n3", node)
+		}
+	}
+	a := assess.Group(to.w, assesstest.Group)
+	if a.State != fleet.GroupServing || !assess.Verified(a) {
+		t.Errorf("%s: %s", a.State, a.Reason)
+	}
+	// The machine comes back: its goal says that it is to stay down.
+	for _, inst := range to.w.Goals["n3"].Instances {
+		if inst.Assigned != fleet.Held {
+			t.Errorf("%s is assigned %s on the node that left", inst.ID, inst.Assigned)
+		}
+	}
+	for _, node := range []string{"n1", "n2", "n4"} {
+		for _, inst := range to.w.Goals[node].Instances {
+			if inst.Forget != "" || inst.Seed != nil || len(inst.Servers) != 3 || inst.Assigned != fleet.Running {
+				t.Errorf("%s on %s: %+v", inst.ID, node, inst)
+			}
+		}
+	}
+}
+
+// TestAReturningNodeHoldsTheOthersBack: what is to be forgotten is up again, so no
+// sentinel forgets, since it would learn it again.
+func TestAReturningNodeHoldsTheOthersBack(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.join("n4")
+	to.pass()
+	to.ask("n3", "n4")
+	to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+	r := assesstest.SentinelOn(to.w, "n2").Sentinel
+	assesstest.Seen(r.Peers, assesstest.SentinelAddr("n3")).Flags = "sentinel"
+	s, _ := request.Next(to.w, request.Options{Known: func(string) time.Duration { return time.Hour }})
+	if len(s.Groups) != 0 || len(s.Requests) != 1 || !strings.Contains(s.Requests[0].Waits, "which is no member any more") {
+		t.Errorf("the step is %+v", s)
+	}
+}
+
+// TestWhatHoldsForgettingBack: each condition alone keeps the next sentinel from
+// forgetting (hazard S5).
+func TestWhatHoldsForgettingBack(t *testing.T) {
+	sentinel := func(to *town, node string) *fleet.SentinelReport { return assesstest.SentinelOn(to.w, node).Sentinel }
+	cases := map[string]struct {
+		edit func(to *town)
+		want string
+	}{
+		"a failover":            {func(to *town) { sentinel(to, "n2").MasterFlags = "master,failover_in_progress" }, "sees the master well"},
+		"the master is down":    {func(to *town) { sentinel(to, "n1").MasterFlags = "master,s_down" }, "sees the master well"},
+		"TILT":                  {func(to *town) { sentinel(to, "n2").Tilt = true }, "out of TILT"},
+		"two masters are named": {func(to *town) { sentinel(to, "n2").Master = assesstest.Server("n2") }, "name one master"},
+		"the master loads":      {func(to *town) { assesstest.Redis(to.w, "n1").Redis.Loading = true }, "is the master and a member"},
+		"the master is none":    {func(to *town) { assesstest.Redis(to.w, "n1").Redis.Role = fleet.RoleReplica }, "is the master and a member"},
+		"a sentinel is down":    {func(to *town) { assesstest.SentinelOn(to.w, "n2").State = fleet.Held }, "which does not run"},
+		"an agent is gone": {func(to *town) {
+			assesstest.Edit(to.w, "n2", func(r *fleet.ReportRecord) { r.Alive = false })
+		}, "which does not run"},
+		"a peer is not reached": {func(to *town) {
+			assesstest.Seen(sentinel(to, "n1").Peers, assesstest.SentinelAddr("n2")).Reached = false
+		}, "reaches the one on n2"},
+		"a peer is not known": {func(to *town) {
+			s := sentinel(to, "n1")
+			s.Peers = slices.DeleteFunc(s.Peers, func(p fleet.SeenInstance) bool { return p.Addr == assesstest.SentinelAddr("n2") })
+		}, "reaches the one on n2"},
+		"a replica is not reached": {func(to *town) {
+			assesstest.Seen(sentinel(to, "n1").Replicas, assesstest.Server("n2")).Flags = "slave,disconnected"
+		}, "reaches the replica on n2"},
+		"the others could promote nobody": {func(to *town) {
+			for i := range sentinel(to, "n2").Replicas {
+				sentinel(to, "n2").Replicas[i].Promotable = false
+			}
+		}, "on n2 could promote a replica"},
+		"nothing":                    {func(*town) {}, ""},
+		"the others have no replica": {func(to *town) { assesstest.Redis(to.w, "n2").Redis.Link = "down"; noReplica(to) }, ""},
+		"the newcomer's may be down": {func(to *town) { assesstest.Edit(to.w, "n4", func(r *fleet.ReportRecord) { r.Alive = false }) }, ""},
+		"its priority is still zero": {func(to *town) { assesstest.Redis(to.w, "n2").Redis.ReplicaPriority = 0; noReplica(to) }, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			to := newTown(t, fleet.Sentinel, 3)
+			to.dead["n3"] = true
+			to.join("n4")
+			to.pass()
+			to.ask("n3", "n4")
+			to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+			tc.edit(to)
+			s, _ := request.Next(to.w, request.Options{Known: func(string) time.Duration { return time.Hour }})
+			waits := s.Requests[0].Waits
+			if given := len(s.Groups) == 1; given != (tc.want == "") || !strings.Contains(waits, tc.want) {
+				t.Errorf("a token: %v, waits: %s", given, waits)
+			}
+		})
+	}
+}
+
+// noReplica: no replica of the group is in step, so none can be promoted anyway.
+func noReplica(to *town) {
+	assesstest.Edit(to.w, "n4", func(r *fleet.ReportRecord) { r.Alive = false })
+	for _, node := range []string{"n1", "n2"} {
+		s := assesstest.SentinelOn(to.w, node).Sentinel
+		for i := range s.Replicas {
+			s.Replicas[i].Promotable = false
+		}
+	}
+}
+
+// TestATokenThatWasLost: the sentinel noted the token and its reset did not happen;
+// it gets another token, after the gap, and never the same one again.
+func TestATokenThatWasLost(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.pass()
+	to.ask("n3", "")
+	forget := func() *fleet.Forget {
+		if m := to.w.Groups[assesstest.Group].Members; m != nil {
+			return m.Forget
+		}
+		return nil
+	}
+	to.until("the first token", 50, func() bool { return forget() != nil })
+	first := *forget()
+	to.forgot[first.Node] = first.Token // noted, and nothing more
+	to.until("another token", 100, func() bool { return forget() != nil && *forget() != first })
+	if next := *forget(); next.Node != first.Node || next.Token == first.Token {
+		t.Errorf("after %+v comes %+v", first, next)
+	}
+	to.until("done", 300, to.done)
+}
+
+// TestRemoveALiveNode: it is stopped first, and nothing is forgotten before.
+func TestRemoveALiveNode(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 5)
+	to.ask("n4", "")
+	to.until("leaving", 5, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestLeaving })
+	assesstest.Redis(to.w, "n4").State = fleet.Running
+	to.plan()
+	for _, inst := range to.w.Goals["n4"].Instances {
+		rep := to.w.Reports["n4"].Report
+		rep.Instance(inst.ID).Retired = false
+	}
+	if s, _ := request.Next(to.w, request.Options{}); len(s.Requests) != 1 || !strings.Contains(s.Requests[0].Waits, "is stopped on n4") {
+		t.Errorf("while it runs the step is %+v", s)
+	}
+	to.until("removed", 400, to.done)
+	if len(to.resets) != 4 {
+		t.Errorf("the sentinels that forgot are %v", to.resets)
+	}
+	g := to.w.Groups[assesstest.Group].Members
+	if g.Quorum != 3 || len(g.Servers) != 4 || g.Forget != nil {
+		t.Errorf("the members are %+v", g)
+	}
+}
+
+// TestWithoutSentinels: nobody has to forget; the master's own list tells that a
+// machine without an agent is gone.
+func TestWithoutSentinels(t *testing.T) {
+	to := newTown(t, fleet.Replication, 3)
+	to.dead["n3"] = true
+	to.report()
+	to.ask("n3", "")
+	to.until("done", 20, to.done)
+	if len(to.w.Groups[assesstest.Group].Members.Servers) != 2 {
+		t.Errorf("the members are %+v", to.w.Groups[assesstest.Group].Members)
+	}
+}
+
+// TestTheNextRequestTakesOver: the newcomer dies for good before it was ever in; the
+// request that replaces it again is not stuck behind the first.
+func TestTheNextRequestTakesOver(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.join("n4")
+	to.ask("n3", "n4")
+	to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+	to.dead["n4"] = true
+	to.report()
+	to.join("n5")
+	to.ask("n4", "n5")
+	to.until("both", 300, to.done)
+	if out := to.w.Requests["r0"].Outcome; !strings.Contains(out, "goes on as r1") {
+		t.Errorf("the first request ended as %q", out)
+	}
+	m := to.w.Groups[assesstest.Group].Members
+	if d := cmp.Diff([]string{"n1", "n2", "n5"}, m.Servers); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"n3", "n4"}, m.Retired); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestAGhost: a node that left came back once while Consul was out, and the sentinels
+// know it again. Removing it once more has them forget it.
+func TestAGhost(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.join("n4")
+	to.pass()
+	to.ask("n3", "n4")
+	to.until("replaced", 200, to.done)
+	if p := request.Replace(to.w, "n3", ""); len(p.Refused) != 1 {
+		t.Errorf("there is nothing to do: %+v", p)
+	}
+	for _, node := range []string{"n1", "n4"} {
+		to.known[node] = append(to.known[node], "n3")
+	}
+	to.report()
+	before := len(to.resets)
+	to.ask("n3", "")
+	to.until("forgotten", 200, to.done)
+	if n := len(to.resets) - before; n != 2 {
+		t.Errorf("%d sentinels forgot, want 2", n)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	cases := map[string]struct {
+		edit       func(to *town)
+		node, with string
+		want       string
+	}{
+		"the master":       {nil, "n1", "", "is its master"},
+		"nobody":           {nil, "n9", "", "is in no group"},
+		"a silent machine": {nil, "n3", "n4", "no agent reports from n4"},
+		"a member":         {nil, "n3", "n2", "is in it already"},
+		"no master":        {func(to *town) { to.dead["n1"] = true; to.report(); assesstest.Kill(to.w, "n1") }, "n3", "", "no server is its master"},
+		"no majority":      {func(to *town) { to.dead["n3"] = true; to.report(); assesstest.Kill(to.w, "n3") }, "n2", "", "must agree on a failover"},
+		"it forms": {func(to *town) {
+			assesstest.EditGroup(to.w, func(g *fleet.Group) { g.Phase = fleet.PhaseVerifying })
+		}, "n3", "", "still forming"},
+		"another engine": {func(to *town) {
+			to.join("n4")
+			assesstest.Edit(to.w, "n4", func(r *fleet.ReportRecord) { r.Report.Engines = nil })
+		}, "n3", "n4", "no usable redis"},
+		"another group's folder": {func(to *town) {
+			to.join("n4")
+			assesstest.Edit(to.w, "n4", func(r *fleet.ReportRecord) {
+				r.Report.Instances = []fleet.InstanceReport{{ID: assesstest.ServerID(), Group: assesstest.Group, GroupID: "other"}}
+			})
+		}, "n3", "n4", "a folder of another group"},
+		"no write would be taken": {func(to *town) {
+			to.w.Spec.Spec.Groups[0].Config = fleet.Directives{"min-replicas-to-write": {"2"}}
+			for node := range to.w.Goals {
+				for i := range to.w.Goals[node].Instances {
+					to.w.Goals[node].Instances[i].Config = to.w.Spec.Spec.Groups[0].Config
+				}
+			}
+		}, "n3", "", "would take no write"},
+		"the same name and nothing to forget": {nil, "n3", "n3", "there is nothing to do"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			to := newTown(t, fleet.Sentinel, 3)
+			if tc.edit != nil {
+				tc.edit(to)
+			}
+			p := request.Replace(to.w, tc.node, tc.with)
+			if !strings.Contains(strings.Join(p.Refused, "\n"), tc.want) {
+				t.Errorf("refused: %q, want %q in it", p.Refused, tc.want)
+			}
+		})
+	}
+}
+
+// TestWarnings: what a plan says beside its refusals (hazard S17).
+func TestWarnings(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	if p := request.Replace(to.w, "n3", ""); !strings.Contains(strings.Join(p.Warnings, "\n"), "2 sentinels cannot outvote") || len(p.Refused) > 0 {
+		t.Errorf("%+v", p)
+	}
+	to = newTown(t, fleet.Sentinel, 5)
+	if p := request.Replace(to.w, "n4", ""); !strings.Contains(strings.Join(p.Warnings, "\n"), "4 sentinels survive no more") || len(p.Refused) > 0 {
+		t.Errorf("%+v", p)
+	}
+	to = newTown(t, fleet.Replication, 2)
+	if p := request.Replace(to.w, "n2", ""); !strings.Contains(strings.Join(p.Warnings, "\n"), "n1 is left alone") || len(p.Refused) > 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestTheSpecSaysOtherwise: a request whose spec was changed back does nothing, and
+// says so.
+func TestTheSpecSaysOtherwise(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	before := *to.w.Spec
+	to.ask("n3", "")
+	to.w.Spec = &before
+	to.until("ended", 5, to.done)
+	if r := to.w.Requests["r0"]; !r.Refused || !strings.Contains(r.Outcome, "says otherwise") {
+		t.Errorf("%+v", r)
+	}
+	if to.w.Groups[assesstest.Group].Members != nil {
+		t.Error("the members were changed")
+	}
+}
+
+// TestUnknownRequests end, and say why: a newer program's request must not stay for
+// ever.
+func TestUnknownRequests(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.w.Requests["a"] = fleet.Request{Format: 1, ID: "a", Kind: "rotate", Phase: fleet.RequestMade}
+	to.w.Requests["b"] = fleet.Request{Format: 1, ID: "b", Kind: fleet.RequestReplace, Node: "n9", Phase: fleet.RequestMade}
+	to.until("ended", 5, to.done)
+	for _, r := range to.w.Requests {
+		if !r.Refused || r.Outcome == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
