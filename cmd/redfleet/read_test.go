@@ -69,7 +69,7 @@ func TestJSONFields(t *testing.T) {
 		want map[string][]string
 	}{
 		"status": {[]string{"status"}, exitGood, map[string][]string{
-			"":       {"fleet", "groups"},
+			"":       {"fleet", "groups", "requests"},
 			"groups": {"credentials_version", "master", "name", "quorum", "reason", "replicas", "sentinels", "state", "topology"},
 		}},
 		"verify": {[]string{"verify"}, exitCheckFailed, map[string][]string{

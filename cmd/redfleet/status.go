@@ -38,7 +38,7 @@ coordinator down, and it writes nothing.`,
 			for _, problem := range w.world.Problems {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", problem)
 			}
-			st := verdict.NewStatus(w.name, w.groups)
+			st := verdict.NewStatus(w.name, w.groups).WithRequests(w.world)
 			if out.json() {
 				return writeJSON(cmd.OutOrStdout(), st)
 			}
@@ -55,7 +55,7 @@ coordinator down, and it writes nothing.`,
 func watchStatus(ctx context.Context, conn connection, out output, w io.Writer) error {
 	last := ""
 	err := conn.watch(ctx, func(now world) error {
-		st := verdict.NewStatus(now.name, now.groups)
+		st := verdict.NewStatus(now.name, now.groups).WithRequests(now.world)
 		line, err := json.Marshal(st)
 		if err != nil || string(line) == last {
 			return err

@@ -18,6 +18,7 @@ func sound() fstest.MapFS {
 		"agent/fence/fence.go":          file("fence", own("internal/fleet")),
 		"coordinator/loop.go":           file("coordinator", own("coordinator/plan")),
 		"coordinator/plan/plan.go":      file("plan", own("coordinator/assess")),
+		"coordinator/request/next.go":   file("request", own("coordinator/plan")),
 		"coordinator/assess/assess.go":  file("assess", own("coordinator/elect")),
 		"coordinator/elect/elect.go":    file("elect", own("internal/fleet"), `"slices"`),
 		"internal/consul/client.go":     file("consul", own("internal/fleet"), `"github.com/hashicorp/consul/api"`),

@@ -23,11 +23,35 @@ const (
 type Status struct {
 	Fleet  string             `json:"fleet"`
 	Groups []fleet.Assessment `json:"groups"`
+	// Requests are the operators' requests that are not done yet, oldest first.
+	Requests []Request `json:"requests"`
+}
+
+// Request is how far an operator's request has come.
+type Request struct {
+	ID     string             `json:"id"`
+	Kind   fleet.RequestKind  `json:"kind"`
+	Node   string             `json:"node"`
+	With   string             `json:"with"`
+	Groups []string           `json:"groups"`
+	Phase  fleet.RequestPhase `json:"phase"`
+	Waits  string             `json:"waits"`
+}
+
+// WithRequests adds those of a fleet.
+func (s Status) WithRequests(w fleet.World) Status {
+	for _, id := range slices.Sorted(maps.Keys(w.Requests)) {
+		if r := w.Requests[id]; r.Phase != fleet.RequestDone {
+			s.Requests = append(s.Requests, Request{ID: r.ID, Kind: r.Kind, Node: r.Node, With: r.With,
+				Groups: append([]string{}, r.Groups...), Phase: r.Phase, Waits: r.Waits})
+		}
+	}
+	return s
 }
 
 // NewStatus gathers the assessments of one fleet. Lists in it are never null.
 func NewStatus(name string, groups []fleet.Assessment) Status {
-	s := Status{Fleet: name, Groups: slices.Clone(groups)}
+	s := Status{Fleet: name, Groups: slices.Clone(groups), Requests: []Request{}}
 	if s.Groups == nil {
 		s.Groups = []fleet.Assessment{}
 	}

@@ -31,7 +31,7 @@ func TestStatusJSON(t *testing.T) {
 		`"master":{"node":"n1","addr":"10.0.0.1:6379"},` +
 		`"replicas":[{"node":"n2","addr":"10.0.0.2:6379","link":"up","lag_bytes":3}],` +
 		`"sentinels":[{"node":"n1","addr":"10.0.0.1:26379","ok":true}],` +
-		`"quorum":{"required":2,"reachable":3,"majority":2,"ok":true},"credentials_version":1}]}`
+		`"quorum":{"required":2,"reachable":3,"majority":2,"ok":true},"credentials_version":1}],"requests":[]}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
@@ -42,11 +42,11 @@ func TestStatusJSONOfNothing(t *testing.T) {
 		groups []fleet.Assessment
 		want   string
 	}{
-		"no group": {nil, `{"fleet":"shop","groups":[]}`},
+		"no group": {nil, `{"fleet":"shop","groups":[],"requests":[]}`},
 		"forming": {
 			[]fleet.Assessment{{Name: "main", Topology: fleet.Replication, State: fleet.GroupForming, Reason: "waiting"}},
 			`{"fleet":"shop","groups":[{"name":"main","topology":"replication","state":"forming","reason":"waiting",` +
-				`"master":null,"replicas":[],"sentinels":[],"quorum":null,"credentials_version":0}]}`,
+				`"master":null,"replicas":[],"sentinels":[],"quorum":null,"credentials_version":0}],"requests":[]}`,
 		},
 	}
 	for name, tc := range tests {

@@ -29,6 +29,29 @@ func Status(w io.Writer, st verdict.Status, s Style) error {
 			return err
 		}
 	}
+	return requests(w, st.Requests, s)
+}
+
+// requests writes what operators asked for and what is not done yet.
+func requests(w io.Writer, list []verdict.Request, s Style) error {
+	for _, r := range list {
+		text := "takes the place of " + r.Node
+		switch r.With {
+		case "":
+			text = r.Node + " leaves"
+		case r.Node:
+			text = "a new machine " + text
+		default:
+			text = r.With + " " + text
+		}
+		line := fmt.Sprintf("\nrequest %s: %s in %s: %s", r.ID, text, strings.Join(r.Groups, ", "), s.warn(string(r.Phase)))
+		if r.Waits != "" {
+			line += "; " + r.Waits
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
