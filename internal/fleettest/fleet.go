@@ -67,6 +67,8 @@ type Fleet struct {
 	Keys   fleet.Keys
 	// LeaseTTL of the coordinators; the stand-in takes short ones.
 	LeaseTTL time.Duration
+	// ForgetGap of the coordinators; 0 is the usual one.
+	ForgetGap time.Duration
 
 	// token makes the token file of a role; nil where Consul asks for none.
 	token func(policy.Policy) string
@@ -177,7 +179,7 @@ func (f *Fleet) StartCoordinator(i int, hook effect.Hook) *Daemon {
 			Fleet: f.Name, Name: fmt.Sprintf("c%d", i), KeyFile: f.KeyFile(),
 			Consul: specfile.ConsulConfig{Address: f.Consul, TokenFile: f.coordinatorToken()}, LeaseTTL: fleet.Duration(f.LeaseTTL),
 		},
-		Log: f.Logger(fmt.Sprintf("coordinator c%d", i)), Hook: hook,
+		Log: f.Logger(fmt.Sprintf("coordinator c%d", i)), Hook: hook, ForgetGap: f.ForgetGap,
 	}
 	return f.run(fmt.Sprintf("coordinator-%d", i), func(ctx context.Context) error { return coordinator.Run(ctx, o) })
 }

@@ -64,7 +64,12 @@ func scenes(t *testing.T) []scene {
 	return append([]scene{fresh, pair}, special...)
 }
 
-func allLabels() []effect.Label { return append(agent.Labels(), coordinator.Labels()...) }
+// allLabels are those of a bring-up; a change of a group's members has its own
+// (TestReplaceUnderCuts).
+func allLabels() []effect.Label {
+	all := append(agent.Labels(), coordinator.Labels()...)
+	return slices.DeleteFunc(all, func(l effect.Label) bool { return slices.Contains(replaceLabels(), l) })
+}
 
 // duringData are labels of a fresh bring-up that are worth a cut over existing
 // data too: those around a start from a snapshot.
