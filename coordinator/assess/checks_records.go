@@ -134,7 +134,11 @@ func (v *view) checkServices(f *finding) {
 		}
 	}
 	for _, e := range entries {
-		f.fail(fmt.Sprintf("%s at %s is no instance of the group", e.ID, e.Addr))
+		// One whose check fails leads no client anywhere: a machine that left the
+		// group without a word stays in the catalog, as failing, for days.
+		if e.Passing {
+			f.fail(fmt.Sprintf("%s at %s is no instance of the group", e.ID, e.Addr))
+		}
 	}
 }
 

@@ -18,6 +18,10 @@ import (
 // Later is the sentence that every refused change of a running group ends with.
 const Later = "changes of groups that exist come with a later release of redfleet; until then a group keeps the spec it was made with"
 
+// ByName ends the refusal of a change of a group's nodes alone: which one goes, and
+// which one comes in its place, is said by name.
+const ByName = "a node is taken out, or replaced, by name: redfleet node remove NODE [--replace-with NODE], which changes the spec in Consul too"
+
 // Plan is what applying a spec would do.
 type Plan struct {
 	// Make are the groups to be made, Keep those that stay as they are.
@@ -64,7 +68,22 @@ func (p *Plan) compare(old, next fleet.GroupSpec) {
 		p.Keep = append(p.Keep, next)
 		return
 	}
+	if onlyNodes(old, next) {
+		p.refuse(next.Name, strings.Join(differs, "; ")+"; "+ByName)
+		return
+	}
 	p.refuse(next.Name, strings.Join(differs, "; ")+"; "+Later)
+}
+
+// onlyNodes: nothing differs but which nodes the group is on, and how many sentinels
+// must agree.
+func onlyNodes(old, next fleet.GroupSpec) bool {
+	if slices.Equal(old.Nodes, next.Nodes) && slices.Equal(old.Sentinel.Nodes, next.Sentinel.Nodes) {
+		return false
+	}
+	old.Nodes, old.Sentinel.Nodes = next.Nodes, next.Sentinel.Nodes
+	old.Sentinel.Quorum, old.Prefer = next.Sentinel.Quorum, next.Prefer
+	return len(Differences(old, next)) == 0
 }
 
 func (p *Plan) refuse(group, why string) {

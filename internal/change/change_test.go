@@ -1,6 +1,7 @@
 package change
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,30 @@ func TestDifferences(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, Differences(group(nil), tc.next)); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestAChangeOfNodesPointsToItsVerb: the spec alone does not say which machine goes.
+func TestAChangeOfNodesPointsToItsVerb(t *testing.T) {
+	old := group(nil)
+	w := fleet.World{Spec: &fleet.SpecRecord{Spec: fleet.Spec{Groups: []fleet.GroupSpec{old}}}}
+	swap := func(g *fleet.GroupSpec) { g.Nodes = []string{"n1", "n2", "n4"} }
+	tests := map[string]struct {
+		next fleet.GroupSpec
+		want string
+	}{
+		"another node":              {group(swap), "redfleet node remove"},
+		"a node more":               {group(func(g *fleet.GroupSpec) { g.Nodes = append(g.Nodes, "n4") }), "redfleet node remove"},
+		"another node and the port": {group(func(g *fleet.GroupSpec) { swap(g); g.Port = 7000 }), Later},
+		"the quorum alone":          {group(func(g *fleet.GroupSpec) { g.Sentinel.Quorum = 3 }), Later},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := Compare(fleet.Spec{Groups: []fleet.GroupSpec{tc.next}}, w)
+			if len(p.Refused) != 1 || !strings.Contains(p.Refused[0], tc.want) {
+				t.Errorf("refused: %q, want %q in it", p.Refused, tc.want)
 			}
 		})
 	}
