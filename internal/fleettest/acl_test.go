@@ -83,11 +83,11 @@ func withoutRule(t *testing.T, acl *consultest.ACL, role string, i int) {
 	f.Apply(fleet.SpecRecord{Spec: f.Spec(1, func(g *fleet.GroupSpec) {
 		g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{}
 	})})
+	f.StartCoordinator(1, nil)
+	f.StartAgent(1, nil)
 	if strings.Contains(dropped.Name, "/request/") { // one that the coordinator can only end
 		putRecord(t, f, f.Keys.Request("1"), fleet.Request{Format: fleet.Format, ID: "1", Kind: fleet.RequestReplace, Node: "n9", Phase: fleet.RequestMade})
 	}
-	f.StartCoordinator(1, nil)
-	f.StartAgent(1, nil)
 	killed := false
 	eventually(t, servingIn, "a refusal for want of "+dropped.String(), func() bool {
 		// An agent has something to tell once an instance came back.
