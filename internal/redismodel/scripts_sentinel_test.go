@@ -245,3 +245,42 @@ func clonedIdentity(s *stage) {
 	})
 	s.see("peers: %s", s.entry(1, "num-other-sentinels"))
 }
+
+// wrongPeerPassword: the second sentinel shows the first one a wrong password.
+func wrongPeerPassword(s *stage) {
+	s.serverConf(1)
+	s.up(s.redis(1))
+	s.sentinelConf(1, 2, s.redis(1), nil)
+	s.sentinelConf(2, 2, s.redis(1), nil, "sentinel sentinel-pass wrong")
+	s.up(s.sentinel(1))
+	s.up(s.sentinel(2))
+	s.see("at first: %s", s.ask(s.sentinel(2), "SENTINEL", "CKQUORUM", groupName))
+	took := s.await("it is found out", 8*time.Second, func() bool {
+		return strings.HasPrefix(s.ask(s.sentinel(2), "SENTINEL", "CKQUORUM", groupName), "NOQUORUM")
+	})
+	s.time("found out", took, time.Second)
+	s.tellSentinel(2, "SENTINEL CKQUORUM main")
+	v, err := s.send(s.sentinel(2), s.password, []string{"SENTINEL", "SENTINELS", groupName})
+	if err != nil || len(v.list) != 1 {
+		s.t.Fatal(v, err)
+	}
+	answered, waits := atoi(fieldOf(v.list[0], "last-ok-ping-reply")), atoi(fieldOf(v.list[0], "last-ping-sent"))
+	s.see("the peer's flags: %s; it has never answered: %t", fieldOf(v.list[0], "flags"), answered <= waits+2)
+	s.see("the other way: %s", s.ask(s.sentinel(1), "SENTINEL", "CKQUORUM", groupName))
+	s.tellSentinel(2, "SENTINEL SET main auth-pass wrong")
+	s.await("a wrong auth-pass takes the master for down", 8*time.Second, func() bool { return strings.Contains(s.entry(2, "flags"), "s_down") })
+	s.see("1 does not: %s", s.entry(1, "flags"))
+}
+
+// twoFailovers: the second sentinel is asked while the first one's is under way.
+func twoFailovers(s *stage) {
+	s.prefer(2)
+	s.group(3)
+	s.see("1: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
+	s.see("2: %s", s.ask(s.sentinel(2), "SENTINEL", "FAILOVER", groupName))
+	s.await("both have promoted", 5*time.Second, func() bool { return s.role(2) == "master" })
+	s.await("both failovers end", 15*time.Second, func() bool {
+		return !strings.Contains(s.entry(1, "flags"), "failover") && !strings.Contains(s.entry(2, "flags"), "failover")
+	})
+	s.see("epochs: %s %s; named %s %s", s.entry(1, "config-epoch"), s.entry(2, "config-epoch"), s.named(1), s.named(2))
+}

@@ -19,6 +19,7 @@ func scripts() []script {
 		{"two masters after an early restart", "S20", earlyRestart},
 		{"a frozen master", "a failover while it sleeps, and what it says when it wakes", frozenMaster},
 		{"refusing to end", "D2", refusesToEnd},
+		{"data files", "D1, D3: what is on disk, and what a start makes of it", dataFiles},
 	}
 }
 
@@ -29,6 +30,9 @@ func longScripts() []script {
 		{"failover without a vote", "S18", failoverWithoutVote},
 		{"an empty replica is promoted", "S19", emptyReplica},
 		{"a frozen sentinel", "S16: TILT", frozenSentinel},
+		{"a master that loads", "S8: master-reboot-down-after-period", loadingMaster},
+		{"a wrong password between sentinels", "S21: CKQUORUM is content until down-after", wrongPeerPassword},
+		{"two failovers at once", "S18: asked of two sentinels", twoFailovers},
 		{"too few replicas", "min-replicas-to-write", tooFewReplicas},
 		{"the old master is demoted", "S12: about 8 s after it is back", demoted},
 		{"a foreign master is wiped", "S14", foreignMaster},

@@ -61,6 +61,7 @@ var serverDefaults = map[string]string{
 	"enable-module-command": "no", "stop-writes-on-bgsave-error": "yes", "auto-aof-rewrite-percentage": "100",
 	"hz": "10", "lazyfree-lazy-eviction": "no", "notify-keyspace-events": "", "slowlog-log-slower-than": "10000",
 	"aof-use-rdb-preamble": "yes", "rdbcompression": "yes", "rdbchecksum": "yes", "repl-backlog-ttl": "3600",
+	"key-load-delay": "0", "loading-process-events-interval-bytes": "2097152",
 }
 
 func newServer(p *Process, c *conf) body {
@@ -113,9 +114,11 @@ func (s *server) boot() error {
 	if err := s.loadData(); err != nil {
 		return err
 	}
+	loads := time.Duration(atoi(s.set["key-load-delay"])*len(s.data)) * time.Microsecond
 	if f := s.p.w.opt.LoadTime; f != nil && len(s.data) > 0 {
-		s.loadingUntil = time.Now().Add(f(s.p.addr, len(s.data)))
+		loads += f(s.p.addr, len(s.data))
 	}
+	s.loadingUntil = time.Now().Add(loads)
 	s.p.w.trace(s.p.name, "starts with %d keys, replid %.8s, offset %d", len(s.data), s.replid, s.offset)
 	s.p.after(time.Millisecond, s.cron)
 	return nil
