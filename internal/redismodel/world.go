@@ -102,7 +102,7 @@ func (w *World) step() time.Duration {
 			w.mu.Unlock()
 			return -1
 		}
-		if wait := w.queue[0].at.Sub(time.Now()); wait > 0 {
+		if wait := time.Until(w.queue[0].at); wait > 0 {
 			w.mu.Unlock()
 			return wait
 		}
