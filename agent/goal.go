@@ -15,6 +15,9 @@ import (
 // offer is what the two watches saw last.
 type offer struct {
 	goal, control consul.Entry
+	// controlGone: Consul answered that there is no control record. Before its
+	// first answer, and while it gives none, nothing is known (hazard K5).
+	controlGone bool
 }
 
 // watches runs the agent's two blocking queries and hands on what they see.
@@ -29,8 +32,8 @@ func (a *agent) watches(ctx context.Context) error {
 		})
 	}()
 	go func() {
-		done <- a.client.WatchKey(ctx, a.keys.Control(), func(e consul.Entry, _ bool) {
-			a.offers.set(func(o *offer) { o.control = e })
+		done <- a.client.WatchKey(ctx, a.keys.Control(), func(e consul.Entry, found bool) {
+			a.offers.set(func(o *offer) { o.control, o.controlGone = e, !found })
 		})
 	}()
 	err := <-done

@@ -29,6 +29,7 @@ func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[flee
 	}
 	a.notify.Status(statusLine(r, len(assigned)))
 	r.Instances = append(r.Instances, a.leftovers(assigned)...)
+	a.pub.Offer(a.recovery())
 	a.pub.Publish(r, a.services(seen, reasons))
 }
 

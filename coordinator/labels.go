@@ -12,9 +12,10 @@ const (
 	LabelKeys     effect.Label = "coordinator: make keys to watch"
 	LabelPrune    effect.Label = "coordinator: prune events and requests"
 	LabelRequest  effect.Label = "coordinator: carry out a request"
+	LabelOffered  effect.Label = "coordinator: remove what agents offered to an empty Consul"
 )
 
 // Labels are all of them.
 func Labels() []effect.Label {
-	return []effect.Label{LabelLease, LabelDecision, LabelGoals, LabelCommit, LabelEvents, LabelKeys, LabelPrune, LabelRequest}
+	return []effect.Label{LabelLease, LabelDecision, LabelGoals, LabelCommit, LabelEvents, LabelKeys, LabelPrune, LabelRequest, LabelOffered}
 }

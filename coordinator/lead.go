@@ -191,7 +191,7 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	if err := t.record(ctx, append(t.verdicts(w), refused...)); err != nil {
 		t.log.WithError(err).Warn("events were not recorded")
 	}
-	if err := t.prune(ctx, entries); err != nil {
+	if err := errors.Join(t.prune(ctx, entries), t.removeOffered(ctx, entries, w)); err != nil {
 		return false, err
 	}
 	if err := t.pruneRequests(ctx, w); err != nil {

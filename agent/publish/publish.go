@@ -30,11 +30,12 @@ const (
 	LabelRegister   effect.Label = "agent: register a service"
 	LabelDeregister effect.Label = "agent: deregister a service"
 	LabelEvents     effect.Label = "agent: record events"
+	LabelRecovery   effect.Label = "agent: offer what it keeps to an empty Consul"
 )
 
 // Labels are all of them.
 func Labels() []effect.Label {
-	return []effect.Label{LabelSession, LabelTakeOver, LabelReport, LabelRegister, LabelDeregister, LabelEvents}
+	return []effect.Label{LabelSession, LabelTakeOver, LabelReport, LabelRegister, LabelDeregister, LabelEvents, LabelRecovery}
 }
 
 // Times of the publisher; their sum stays below 0.05 requests a second at rest.
@@ -84,11 +85,13 @@ type Publisher struct {
 	report   *fleet.Report
 	services []Service
 	events   []fleet.Event
+	recovery *fleet.Recovery
 
 	// Owned by Run.
 	session    string
 	index      uint64
 	written    *fleet.Report
+	offered    *fleet.Recovery
 	registered map[string]consul.Service
 	compared   time.Time
 }
@@ -109,6 +112,11 @@ func (p *Publisher) Publish(r fleet.Report, services []Service) {
 	if known {
 		return // the sign of life has a timer of its own
 	}
+	p.wakeUp()
+}
+
+// wakeUp has Run write what is new.
+func (p *Publisher) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -204,22 +212,21 @@ func (p *Publisher) renew(ctx context.Context) {
 	}
 	if err := p.Client.RenewSession(ctx, p.session); errors.Is(err, consul.ErrSessionGone) {
 		p.forgetSession()
-		select {
-		case p.wake <- struct{}{}:
-		default:
-		}
+		p.wakeUp()
 	} else if err != nil {
 		p.Log.WithError(err).Warn("the node's session was not renewed; Consul is out")
 	}
 }
 
 // forgetSession makes the next write start over: with a new session, and with a
-// look at the services, which may be lost too.
-func (p *Publisher) forgetSession() { p.session, p.index, p.written, p.registered = "", 0, nil, nil }
+// look at the services, which may be lost too, as what was offered may be.
+func (p *Publisher) forgetSession() {
+	p.session, p.index, p.written, p.offered, p.registered = "", 0, nil, nil, nil
+}
 
 func (p *Publisher) write(ctx context.Context) error {
 	p.mu.Lock()
-	report, services := p.report, p.services
+	report, services, recovery := p.report, p.services, p.recovery
 	p.mu.Unlock()
 	if report == nil {
 		return nil
@@ -230,7 +237,10 @@ func (p *Publisher) write(ctx context.Context) error {
 	if err := p.writeServices(ctx, services); err != nil {
 		return err
 	}
-	return p.writeEvents(ctx)
+	if err := p.writeEvents(ctx); err != nil {
+		return err
+	}
+	return p.writeRecovery(ctx, recovery)
 }
 
 // sameReport compares all but the time.

@@ -12,6 +12,7 @@ import (
 const (
 	exitGood        = 0
 	exitOther       = 1
+	exitPending     = 2
 	exitCheckFailed = 3
 	exitHalted      = 4
 	exitLocked      = 5

@@ -136,7 +136,7 @@ func TestGroupsThatTheSpecDoesNotName(t *testing.T) {
 	w.Groups, w.Control = nil, nil
 	a = assess.Fleet(w)[0]
 	want = "Consul holds no spec for group main, but 3 agents report it (n1, n2 and n3); " +
-		"nothing is changed on the nodes; restore Consul's data."
+		"nothing is changed on the nodes; restore Consul's data, or have it rebuilt from what the agents keep: redfleet recover."
 	if a.Reason != want || assess.Verified(a) {
 		t.Errorf("reason is %s", a.Reason)
 	}

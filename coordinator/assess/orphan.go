@@ -92,5 +92,9 @@ func orphanReason(w fleet.World, name string, recorded bool, nodes []string) str
 	if recorded {
 		return fmt.Sprintf("%s, but Consul holds its record, and %s; nothing is changed on the nodes; apply the spec again.", what, found)
 	}
-	return fmt.Sprintf("%s, but %s; nothing is changed on the nodes; restore Consul's data.", what, found)
+	way := "restore Consul's data"
+	if w.Control == nil {
+		way += ", or have it rebuilt from what the agents keep: redfleet recover"
+	}
+	return fmt.Sprintf("%s, but %s; nothing is changed on the nodes; %s.", what, found, way)
 }

@@ -86,7 +86,7 @@ func (v *view) lostRecord() string {
 		case id == "":
 		case v.w.Control == nil:
 			return fmt.Sprintf("node %s belongs to fleet %s, and Consul holds no control record: Consul was emptied or rebuilt; "+
-				"nothing is changed on the nodes; restore Consul's data.", node, id)
+				"nothing is changed on the nodes; restore Consul's data, or have it rebuilt from what the agents keep: redfleet recover.", node, id)
 		case id != v.w.Control.FleetID:
 			return fmt.Sprintf("node %s belongs to fleet %s and Consul's records to fleet %s: two fleets share these records, "+
 				"or Consul was rebuilt; nothing is changed on the nodes.", node, id, v.w.Control.FleetID)

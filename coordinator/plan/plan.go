@@ -75,7 +75,7 @@ func strange(w fleet.World) string {
 		switch {
 		case id == "":
 		case w.Control == nil:
-			return fmt.Sprintf("node %s belongs to fleet %s, which this Consul does not know: Consul is empty or was rebuilt; nothing is changed: restore its snapshot", node, id)
+			return fmt.Sprintf("node %s belongs to fleet %s, which this Consul does not know: Consul is empty or was rebuilt; nothing is changed: restore its snapshot, or have the records rebuilt from what the agents keep: redfleet recover", node, id)
 		case id != w.Control.FleetID:
 			return fmt.Sprintf("node %s belongs to fleet %s, the records to fleet %s: two fleets share this prefix, or Consul was rebuilt; nothing is changed", node, id, w.Control.FleetID)
 		}

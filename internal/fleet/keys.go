@@ -55,6 +55,17 @@ func (k Keys) Request(id string) string { return k.prefix + "request/" + id }
 // Requests is the folder of the requests.
 func (k Keys) Requests() string { return k.prefix + "request/" }
 
+// Recovery is written by that node's agent while Consul holds no control record,
+// and removed by the lease holder once there is one.
+func (k Keys) Recovery(node string) string { return k.prefix + "recovery/" + node }
+
+// Recoveries is the folder of what the agents offer to an emptied Consul.
+func (k Keys) Recoveries() string { return k.prefix + "recovery/" }
+
+// Rebuild is held by the session of `redfleet recover`, so that two runs of it
+// never cross.
+func (k Keys) Rebuild() string { return k.prefix + "rebuild" }
+
 // Open are the keys and folders that a verdict needs: all but the sealed secrets.
 func (k Keys) Open() []string {
 	return []string{k.Spec(), k.Control(), k.Groups(), k.Goals(), k.Reports(), k.Requests(), k.Events()}

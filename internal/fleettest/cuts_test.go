@@ -108,12 +108,19 @@ func runCut(t *testing.T, s scene, label effect.Label, at effect.Point) {
 	var more map[string]int
 	if s.then != nil {
 		f.WaitServing(cutServingIn)
+		h.mayEnd(s.rebuild != nil)
 		more = s.then(t, f)
+	}
+	if s.rebuild != nil {
+		eventually(t, cutServingIn, "the records are gone", h.ended)
 	}
 	victim := c.wait(t, f, cutServingIn)
 	before := identities(t, f)
 	if s.coordinators == 1 || victim.node > 0 {
 		victim.again()
+	}
+	if s.rebuild != nil {
+		s.rebuild(t, f)
 	}
 	checkOutcome(t, f, h, before, more)
 	if s.check != nil {

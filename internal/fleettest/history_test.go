@@ -19,7 +19,9 @@ type history struct {
 	mu                         sync.Mutex
 	decisions, secrets, fleets map[string]bool
 	problems                   []string
-	last                       fleet.Group
+	// losable: the test empties Consul, and what stood before that counts no more.
+	losable, lost bool
+	last          fleet.Group
 }
 
 func newHistory() *history {
@@ -40,11 +42,31 @@ func watchHistory(t *testing.T, f *Fleet) *history {
 	return h
 }
 
+// mayEnd says whether Consul is going to be emptied; ended that it was, since when
+// the history begins anew.
+func (h *history) mayEnd(may bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.losable = may
+}
+
+func (h *history) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
+}
+
 // read notes what stands. The index at which a key was made tells one that was
 // deleted and made again between two looks.
 func (h *history) read(keys fleet.Keys, entries []consul.Entry) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.losable && !h.lost && indexOfKey(entries, keys.Control()) < 0 {
+		h.lost = true
+		clear(h.decisions)
+		clear(h.secrets)
+		clear(h.fleets)
+	}
 	for _, e := range entries {
 		switch e.Key {
 		case keys.Group("main"):
@@ -62,6 +84,10 @@ func (h *history) read(keys fleet.Keys, entries []consul.Entry) {
 			}
 		}
 	}
+}
+
+func indexOfKey(entries []consul.Entry, key string) int {
+	return slices.IndexFunc(entries, func(e consul.Entry) bool { return e.Key == key })
 }
 
 func noted[T any](h *history, e consul.Entry) (T, bool) {

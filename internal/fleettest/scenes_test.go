@@ -16,6 +16,7 @@ import (
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/publish"
 	"github.com/redfleet/redfleet/coordinator"
+	"github.com/redfleet/redfleet/coordinator/recovery"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -37,6 +38,9 @@ type scene struct {
 	// then makes the effect occur once the group serves, and says which
 	// instances are started once more by that.
 	then func(t *testing.T, f *Fleet) map[string]int
+	// rebuild, where then has emptied Consul, has the records made anew once the
+	// daemon that was cut is back.
+	rebuild func(t *testing.T, f *Fleet)
 	// check looks at what is special to the scene, at the end.
 	check func(t *testing.T, f *Fleet)
 }
@@ -46,7 +50,7 @@ type scene struct {
 func scenes(t *testing.T) []scene {
 	t.Helper()
 	special := []scene{
-		overData(t), lostState(), leftService(), crashed(), manyEvents(), spareNode(), largePlan(),
+		overData(t), lostState(), leftService(), crashed(), manyEvents(), spareNode(), largePlan(), lostRecords(), lateOffers(),
 	}
 	var taken []effect.Label
 	for _, s := range special {
@@ -229,6 +233,56 @@ func spareNode() scene {
 				return err == nil && found && len(e.Value) == 0
 			})
 		},
+	}
+}
+
+// lostRecords: Consul loses all that it held, an agent is cut while it offers what
+// it keeps, and the operator has the records rebuilt.
+func lostRecords() scene {
+	return scene{
+		name: "lost records", coordinators: 1, labels: []effect.Label{publish.LabelRecovery},
+		then: loseRecords, rebuild: rebuild, check: goneAgain,
+	}
+}
+
+// lateOffers: what agents offer comes when the records are there again, one after
+// the other, so that a removal whose answer was lost is not the only one.
+func lateOffers() scene {
+	return scene{
+		name: "late offers", coordinators: 1, labels: []effect.Label{coordinator.LabelOffered},
+		then: func(t *testing.T, f *Fleet) map[string]int {
+			for i := range 5 {
+				put(t, f, f.Keys.Recovery(fmt.Sprintf("late%d", i)), "{}")
+				time.Sleep(400 * time.Millisecond) // two of the rests between its looks
+			}
+			return nil
+		},
+		check: goneAgain,
+	}
+}
+
+// loseRecords removes every key of the fleet.
+func loseRecords(t *testing.T, f *Fleet) map[string]int {
+	settled(t, f)
+	entries, err := f.Client.List(t.Context(), f.Keys.Prefix())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ops []consul.Op
+	for _, e := range entries {
+		ops = append(ops, consul.Delete(e.Key))
+	}
+	if _, err := f.Client.Txn(t.Context(), ops...); err != nil {
+		t.Fatal(err)
+	}
+	return nil
+}
+
+// rebuild is the operator's redfleet recover.
+func rebuild(t *testing.T, f *Fleet) {
+	o := recoverer(f, nil)
+	if err := recovery.Write(t.Context(), o, offered(t, f, o)); err != nil {
+		t.Fatal(err)
 	}
 }
 

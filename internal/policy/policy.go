@@ -23,7 +23,7 @@ type Rule struct {
 
 // Policy is what one role may do in Consul.
 type Policy struct {
-	// Role is agent, coordinator, operator or viewer; Node is set for an agent.
+	// Role is agent, coordinator, operator, viewer or recovery; Node is set for an agent.
 	Role string
 	Node string
 	// Fleet is the fleet whose records the policy is about.
@@ -37,6 +37,7 @@ const (
 	RoleCoordinator = "coordinator"
 	RoleOperator    = "operator"
 	RoleViewer      = "viewer"
+	RoleRecovery    = "recovery"
 )
 
 // Node is a machine of the fleet.
@@ -58,6 +59,7 @@ func Agent(name string, node Node) Policy {
 		keys(k.Secret(""), read, "the passwords of its groups, sealed with the fleet's key"),
 		key(k.Report(node.Name), write, "what it saw, under a session that guards the node's name"),
 		keys(k.Events(), write, "the fleet's history"),
+		key(k.Recovery(node.Name), write, "what it keeps, offered to a Consul that lost the fleet's records"),
 		{consul.Right{Resource: "session", Name: node.Consul, Access: write}, "the session that guards the node's name"},
 		{consul.Right{Resource: "service", Prefix: true, Name: name + "-", Access: write}, "its instances in Consul's catalog, with their roles"},
 		{consul.Right{Resource: "agent", Name: node.Consul, Access: read}, "the address that Consul advertises, which redfleet join takes"},
@@ -76,6 +78,7 @@ func Coordinator(name string, nodes ...Node) Policy {
 		keys(k.Secret(""), write, "the groups' passwords, sealed with the fleet's key"),
 		keys(k.Requests(), write, "how far the operators' requests have come"),
 		keys(k.Events(), write, "the fleet's history, which it also keeps short"),
+		keys(k.Recoveries(), write, "to remove what agents offered to an emptied Consul"),
 	}}
 	for _, node := range consulNames(nodes) {
 		p.Rules = append(p.Rules, Rule{consul.Right{Resource: "session", Name: node, Access: write}, "the lease's session, made on the machine where a coordinator runs"})
@@ -101,6 +104,26 @@ func Operator(name string) Policy {
 		key(k.Spec(), write, "redfleet apply"),
 		keys(k.Requests(), write, "redfleet node remove"),
 	}, catalog(name)...)}
+}
+
+// Recovery is for `redfleet recover` alone, run on any of these nodes: it writes once
+// what the coordinators and the operator wrote before Consul was lost.
+func Recovery(name string, nodes ...Node) Policy {
+	k := fleet.KeysOf(name)
+	p := Policy{Role: RoleRecovery, Fleet: name, Rules: []Rule{
+		keys(k.Prefix(), read, "what the agents offer, and that nothing else is there"),
+		key(k.Rebuild(), write, "its lock: one recovery at a time"),
+		key(k.Control(), write, "the fleet's identity, and which goals count"),
+		keys(k.Groups(), write, "the groups' identities"),
+		keys(k.Goals(), write, "each node's last goal"),
+		keys(k.Secret(""), write, "the groups' passwords, sealed with the fleet's key"),
+		key(k.Spec(), write, "the spec, as far as goals tell it"),
+		keys(k.Events(), write, "the event that tells of it"),
+	}}
+	for _, node := range consulNames(nodes) {
+		p.Rules = append(p.Rules, Rule{consul.Right{Resource: "session", Name: node, Access: write}, "the lock's session, made on the machine where the command runs"})
+	}
+	return p
 }
 
 // Viewer is for those who look and change nothing: status, verify, events. It does
@@ -146,7 +169,7 @@ func All(name string, nodes []Node) []Policy {
 	for _, n := range nodes {
 		out = append(out, Agent(name, n))
 	}
-	return append(out, Coordinator(name, nodes...), Operator(name), Viewer(name))
+	return append(out, Coordinator(name, nodes...), Operator(name), Viewer(name), Recovery(name, nodes...))
 }
 
 // Title is the role, with its node: agent-n1, viewer. Files are named by it.
@@ -165,6 +188,7 @@ func (p Policy) Description() string {
 	who := map[string]string{
 		RoleAgent: "the agent of node " + p.Node, RoleCoordinator: "the coordinators",
 		RoleOperator: "who runs the fleet", RoleViewer: "who looks at the fleet and changes nothing",
+		RoleRecovery: "redfleet recover, where Consul lost its records",
 	}
 	return fmt.Sprintf("redfleet, fleet %s: %s", p.Fleet, who[p.Role])
 }

@@ -111,6 +111,8 @@ func ownName(record any) (string, bool) {
 		return r.Node, true
 	case *fleet.Report:
 		return r.Node, true
+	case *fleet.Recovery:
+		return r.Node, true
 	case *fleet.Group:
 		return r.Name, true
 	case *fleet.Secret:
