@@ -23,9 +23,10 @@ func (p *Publisher) Offer(r *fleet.Recovery) {
 	}
 }
 
-// writeRecovery writes it under the session that guards the node's name, and only
-// while there is no control record: the transaction itself looks, so that an agent
-// that heard late litters no Consul that is whole (hazard K5).
+// writeRecovery writes it under the session that guards the node's name, while there
+// is no control record. It looks right before: Consul would look within the
+// transaction only for who may write that record. What comes too late all the same
+// the coordinator removes.
 func (p *Publisher) writeRecovery(ctx context.Context, r *fleet.Recovery) error {
 	if r == nil {
 		p.offered = nil
@@ -38,19 +39,19 @@ func (p *Publisher) writeRecovery(ctx context.Context, r *fleet.Recovery) error 
 	if err != nil {
 		return err
 	}
+	if _, back, err := p.Client.Get(ctx, p.Keys.Control()); err != nil || back {
+		return err // it is back: the watch will say so
+	}
 	err = p.Effects.Do(ctx, LabelRecovery, func(ctx context.Context) error {
 		_, err := p.Client.Txn(ctx, consul.CheckSession(p.Keys.Report(p.Node), p.session),
-			consul.CheckMissing(p.Keys.Control()), consul.Set(p.Keys.Recovery(p.Node), value))
+			consul.Set(p.Keys.Recovery(p.Node), value))
 		return err
 	})
-	conflict := (*consul.ConflictError)(nil)
-	switch {
-	case err == nil:
-		p.offered = r
-	case errors.As(err, &conflict) && conflict.Op.Key() == p.Keys.Control():
-		return nil // it is back: the watch will say so
-	case conflict != nil: // the report's key went with the rest, and the session does not hold it any more
+	if errors.Is(err, consul.ErrConflict) { // the report's key went with the rest: the session no longer holds it
 		p.forgetSession()
+	}
+	if err == nil {
+		p.offered = r
 	}
 	return err
 }

@@ -94,9 +94,20 @@ func withoutRule(t *testing.T, acl *consultest.ACL, role string, i int) {
 		if a, err := f.Assessment(t.Context()); err == nil && a.State == fleet.GroupServing && !killed {
 			kill(t, f, 1, fleet.KindRedis)
 			killed = true
+			put(t, f, f.Keys.Recovery("late"), "{}") // there is something to remove
+			if dropped.Name == f.Keys.Recovery("n1") {
+				loseControl(t, f) // there is something to offer
+			}
 		}
 		return slices.ContainsFunc(refused(f.Log.String()+told(t, f)), dropped.Grants)
 	})
+}
+
+func loseControl(t *testing.T, f *Fleet) {
+	t.Helper()
+	if _, err := f.Client.Txn(t.Context(), consul.Delete(f.Keys.Control())); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // told is what the agents report as the reasons of their instances.

@@ -1,7 +1,9 @@
 package fleettest
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +12,10 @@ import (
 
 	"github.com/redfleet/redfleet/coordinator/recovery"
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/consul/consultest"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/policy"
 )
 
 // recoverer is `redfleet recover` on this fleet.
@@ -169,5 +173,56 @@ func TestRecoverRefuses(t *testing.T) {
 	})
 	f.StartAgent(3, nil)
 	f.WaitServing(servingIn)
+	same()
+}
+
+// TestRecoverUnderShippedPolicies: on a real Consul that denies by default and lost
+// the fleet's records, the recovery's own policy is enough, and each right of it is
+// needed.
+func TestRecoverUnderShippedPolicies(t *testing.T) {
+	t.Parallel()
+	acl := consultest.StartACL(t)
+	f := Guarded(t, &nets, acl, "test", nil)
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, nil)})
+	f.StartCoordinator(1, nil)
+	for i := range 3 {
+		f.StartAgent(i+1, nil)
+	}
+	same := undisturbed(t, f)
+	settled(t, f)
+	before := standing(t, f)
+	loseRecords(t, f)
+	shipped := policy.Recovery(f.Name, consulNode(1))
+	o := recoverer(f, nil)
+	found := offered(t, f, o)
+	for i, rule := range shipped.Rules {
+		p := shipped
+		p.Rules = slices.Delete(slices.Clone(p.Rules), i, i+1)
+		o.Client = acl.Client(t, p.HCL())
+		// The lease tries on where Consul refuses the lock: a person would stop it.
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := recovery.Look(ctx, o)
+		if err == nil {
+			err = recovery.Write(ctx, o, found)
+		}
+		cancel()
+		if err == nil {
+			t.Errorf("it needs no %v", rule.Right)
+		}
+		if _, there, err := f.Client.Get(t.Context(), f.Keys.Control()); err != nil || there {
+			t.Fatalf("without %v the control record was written (%v)", rule.Right, err)
+		}
+		found = offered(t, f, recoverer(f, nil)) // what a refused run has written stays
+	}
+	o.Client = acl.Client(t, shipped.HCL())
+	if err := recovery.Write(t.Context(), o, found); err != nil {
+		t.Fatal(err)
+	}
+	f.WaitServing(servingIn)
+	goneAgain(t, f)
+	settled(t, f)
+	if d := cmp.Diff(before, standing(t, f)); d != "" {
+		t.Errorf("what came back is something else (-before +after):\n%s", d)
+	}
 	same()
 }
