@@ -129,7 +129,7 @@ func TestInitMakesTokens(t *testing.T) {
 	first.want(t, exitGood, "made   Consul's policy redfleet-shop-agent-n2", "")
 	before := tree(t, dir)
 	root := acl.Root(t)
-	for _, title := range []string{"agent-n1", "agent-n2", "agent-n3", "coordinator", "operator", "viewer"} {
+	for _, title := range []string{"agent-n1", "agent-n2", "agent-n3", "coordinator", "operator", "viewer", "recovery"} {
 		token, found, err := root.FindToken(t.Context(), "redfleet-shop-"+title)
 		if err != nil || !found || len(token.Policies) != 1 || token.Policies[0] != "redfleet-shop-"+title {
 			t.Fatalf("the token of %s: %v %v, %v", title, found, token.Policies, err)
