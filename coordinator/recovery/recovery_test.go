@@ -65,11 +65,13 @@ func (l *lost) offer(n int) {
 		Group: "main", GroupID: "M", Kind: fleet.KindRedis, Topology: fleet.Replication, Engine: fleet.EngineRedis, Service: "shop-main",
 		Assigned: fleet.Running, SecretVersion: 1, ID: fleet.NewInstanceID(fleet.KindRedis, "main", 6379),
 	}
+	var all []fleet.Member
 	for i := range n {
-		base.Servers = append(base.Servers, fleet.Member{Node: node(i), Addr: fleet.Addr{Host: fmt.Sprintf("10.0.0.%d", i+1), Port: 6379}})
+		all = append(all, fleet.Member{Node: node(i), Addr: fleet.Addr{Host: fmt.Sprintf("10.0.0.%d", i+1), Port: 6379}})
 	}
+	base.Servers = all[:min(n, 3)] // the group; a node beyond it is one that it has forgotten
 	var ops []consul.Op
-	for i, m := range base.Servers {
+	for i, m := range all {
 		inst := base
 		inst.Addr = m.Addr
 		goal := fleet.Goal{Format: fleet.Format, FleetID: "F", Node: m.Node, Epoch: 7, Instances: []fleet.InstanceGoal{inst}}
