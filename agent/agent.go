@@ -59,6 +59,8 @@ type agent struct {
 	expected map[fleet.InstanceID]map[string]string
 	// lastRole is the role that each server was last seen in.
 	lastRole map[fleet.InstanceID]fleet.Role
+	// troubles are those that were told of each server and not ended since.
+	troubles map[string]trouble
 	// held is the last reason told of each instance that stays down.
 	held map[fleet.InstanceID]string
 }
@@ -98,7 +100,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	a := &agent{
 		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
 		outside: o.Outside.withDefaults(), offers: newOffers(), roles: &roles{},
-		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, lastRole: map[fleet.InstanceID]fleet.Role{},
+		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, troubles: map[string]trouble{}, lastRole: map[fleet.InstanceID]fleet.Role{},
 	}
 	boot, err := ulid.New(ulid.Timestamp(a.now()), a.outside.Random)
 	if err != nil {

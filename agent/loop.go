@@ -70,6 +70,7 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 	outcome := converge.Plan(*a.goal, facts)
 	a.checkMachine(ctx, facts, &outcome)
 	a.tellRoles(seen)
+	a.tellTroubles(seen)
 	a.tellHeld(seen, outcome.Reasons)
 	acted, err := a.act(ctx, outcome.Steps)
 	if err != nil {
@@ -147,6 +148,7 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 	}
 	note := func(m *converge.Memory) {
 		m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
+		m.Lineages = m.Lineages.With(s.Info.ReplID2, s.FileLineage, s.Info.ReplID)
 		m.Served = m.Served || g.Seed == nil
 		if s.EmptyMark != "" {
 			m.EmptyMark = s.EmptyMark

@@ -112,7 +112,7 @@ func (st state) status() fleet.UnitStatus {
 	out := fleet.UnitStatus{State: fleet.UnitInactive, Exit: st.exit()}
 	switch {
 	case st.pid != 0:
-		return fleet.UnitStatus{State: fleet.UnitActive, PID: st.pid, Invocation: st.invocation}
+		return fleet.UnitStatus{State: fleet.UnitActive, PID: st.pid, Invocation: st.invocation, Stopping: st.active == "deactivating"}
 	case st.job && st.active != "deactivating", st.active == "activating" && !st.waits():
 		out.State = fleet.UnitActivating
 	case st.active == "failed", st.waits() && st.result != "success":

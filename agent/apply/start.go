@@ -66,7 +66,8 @@ func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error 
 		return err
 	}
 	return a.remember(ctx, t.Goal.ID, func(m *converge.Memory) {
-		m.Started, m.Retired, m.RaisePriority = true, false, s.Priority == 0
+		// A priority of 0 stays in the file, whatever the next start is; so does this.
+		m.Started, m.Retired, m.RaisePriority = true, false, m.RaisePriority || s.Priority == 0
 	})
 }
 

@@ -1,6 +1,7 @@
 package converge
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,9 +111,15 @@ func TestPlan(t *testing.T) {
 		"the serving master clears the probe": {goal(fleet.KindRedis, nil),
 			Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleMaster, AOF: true, ProbeSeen: "p1"}}, []Kind{ClearProbe}, fleet.Addr{}, ""},
 		"a caught-up replica is made promotable": {goal(fleet.KindRedis, nil),
-			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, LinkUp: true, AOF: true}}, []Kind{RaisePriority}, fleet.Addr{}, ""},
+			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, LinkUp: true, CaughtUp: true, AOF: true}}, []Kind{RaisePriority}, fleet.Addr{}, ""},
 		"a replica that syncs is not": {goal(fleet.KindRedis, nil),
 			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, AOF: true}}, nil, fleet.Addr{}, ""},
+		"nor is one whose link is up and that is behind": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleReplica, LinkUp: true, AOF: true}}, nil, fleet.Addr{}, ""},
+		"one that was made master has nothing to catch up with": {goal(fleet.KindRedis, nil),
+			Instance{Identity: group, Unit: up, Memory: Memory{RaisePriority: true}, Redis: &Redis{Role: fleet.RoleMaster, AOF: true}}, []Kind{RaisePriority}, fleet.Addr{}, ""},
+		"a master that lacks replicas writes no probe": {goal(fleet.KindRedis, seeded("n1", true)),
+			Instance{Identity: group, Unit: up, Redis: &Redis{Role: fleet.RoleMaster, AOF: true, RefusesWrites: true}}, nil, fleet.Addr{}, ""},
 		"AOF comes on after a start from a snapshot": {goal(fleet.KindRedis, nil),
 			Instance{Identity: group, Unit: up, Disk: Disk{SnapshotOnly: true}, Redis: &Redis{Role: fleet.RoleMaster}}, []Kind{EnableAOF}, fleet.Addr{}, ""},
 		"a forming sentinel is introduced to peers that listen": {goal(fleet.KindSentinel, seeded("n1", true)),
@@ -176,6 +183,62 @@ func TestPriorityOfANewReplica(t *testing.T) {
 				t.Errorf("priority %d, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestPriorityOfAReturningReplica: one that the group went on without lacks what
+// was written meanwhile and must not be promotable before it has that (S19); after
+// a loss of power everywhere any of them may have to take over.
+func TestPriorityOfAReturningReplica(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	master := addr("n2", 6379)
+	ran := func(uptime time.Duration) (views []fence.SentinelView) {
+		for range 3 {
+			views = append(views, fence.SentinelView{Answered: true, Names: master, Uptime: uptime})
+		}
+		return views
+	}
+	for name, tc := range map[string]struct {
+		sentinels []fence.SentinelView
+		master    fence.ServerView
+		empty     bool
+		want      int
+	}{
+		"its master answers":                     {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Keys: 1}, false, 0},
+		"its master loads":                       {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Loading: true}, false, 0},
+		"its master is as empty":                 {ran(time.Second), fence.ServerView{Addr: master, Answered: true}, true, 100},
+		"the sentinels have run all the time":    {ran(3 * time.Minute), fence.ServerView{Addr: master}, false, 0},
+		"the sentinels came up with it":          {ran(time.Minute), fence.ServerView{Addr: master}, false, 100},
+		"a minority of them has run":             {ran(time.Hour)[:1], fence.ServerView{Addr: master}, false, 100},
+		"no sentinel answers, nor does a master": {nil, fence.ServerView{Addr: master}, false, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := goal(fleet.KindRedis, nil)
+			in := Instance{Identity: group, Memory: Memory{Started: true, HadData: !tc.empty}, DownSince: now.Add(-time.Minute),
+				Disk: Disk{Follows: master, Dataset: fleet.Dataset{Present: !tc.empty}}, Servers: []fence.ServerView{tc.master}}
+			in.Sentinels = append(tc.sentinels, make([]fence.SentinelView, 3-len(tc.sentinels))...)
+			out := Plan(g, Facts{Now: now, Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+			if len(out.Steps) != 1 || out.Steps[0].Follow != master {
+				t.Fatalf("it does not start as a replica: %+v %v", out.Steps, out.Reasons)
+			}
+			if got := out.Steps[0].Priority; got != tc.want {
+				t.Errorf("priority %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestLineages(t *testing.T) {
+	var l Lineages
+	l = l.With("a", "", "0000", "b").With("a")
+	if l != "a b" {
+		t.Errorf("kept %q", l)
+	}
+	for i := range 2 * mostLineages {
+		l = l.With(fmt.Sprint("id", i))
+	}
+	if list := l.List(); len(list) != mostLineages || list[mostLineages-1] != fmt.Sprint("id", 2*mostLineages-1) {
+		t.Errorf("%d are kept, the last is %s", len(list), list[len(list)-1])
 	}
 }
 

@@ -52,6 +52,8 @@ type Memory struct {
 	HadData bool `json:"had_data,omitempty"`
 	// ReplID is the last lineage that it was seen with.
 	ReplID string `json:"replid,omitempty"`
+	// Lineages are all that it, or its files while it ran, were seen with.
+	Lineages Lineages `json:"lineages,omitempty"`
 	// EmptyMark is the mark of its append-only files when it was last seen
 	// without a key: files with that mark hold none.
 	EmptyMark string `json:"empty_mark,omitempty"`
@@ -59,7 +61,7 @@ type Memory struct {
 	// that comes later, from a Consul that was rolled back, gives it no role.
 	Served bool `json:"served,omitempty"`
 	// RaisePriority: it was started at replica-priority 0 and is to be raised
-	// once it has caught up (hazard S19).
+	// once it has caught up, or is master (hazard S19).
 	RaisePriority bool `json:"raise_priority,omitempty"`
 	// Retired: it was stopped because its node left the group, and was not started
 	// since.
@@ -84,8 +86,11 @@ type Disk struct {
 
 // Redis is a server that answers.
 type Redis struct {
-	Role     fleet.Role
-	LinkUp   bool
+	Role   fleet.Role
+	LinkUp bool
+	// CaughtUp: its master answered as a master of the same lineage, and is no
+	// further than caughtUpWithin; looked at only where RaisePriority waits for it.
+	CaughtUp bool
 	Priority int
 	AOF      bool
 	Loading  bool

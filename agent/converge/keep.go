@@ -21,7 +21,11 @@ func keep(g *fleet.InstanceGoal, in Instance, f Facts) []Step {
 	if wantsAOF(g) && !r.AOF && in.Disk.SnapshotOnly {
 		add(EnableAOF, "the snapshot is loaded")
 	}
-	if in.Memory.RaisePriority && r.LinkUp {
+	switch {
+	case !in.Memory.RaisePriority || r.Loading:
+	case r.Role == fleet.RoleMaster:
+		add(RaisePriority, "it is the master now, and has nothing to catch up with")
+	case r.LinkUp && r.CaughtUp:
 		add(RaisePriority, "the replica has caught up")
 	}
 	return append(steps, probe(g, r)...)

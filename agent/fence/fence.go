@@ -25,6 +25,10 @@ type SentinelView struct {
 	Flags string
 	// Uptime of the sentinel process.
 	Uptime time.Duration
+	// Tilt: it has stopped to judge, after a clock that jumped or a process that
+	// stood still (hazard S16). Its flags are those of before, and it fails
+	// nothing over; the master that it names still counts.
+	Tilt bool
 	// Promotable are the replicas that this sentinel could promote, Alive those
 	// that it has not counted as down.
 	Promotable, Alive []fleet.Addr
@@ -40,8 +44,10 @@ type ServerView struct {
 	// Loading: it reads what it has on disk, or gets it from its master, and Keys
 	// does not say yet how much that is. It counts as data.
 	Loading bool
-	// ReplID and ReplID2 are the lineages that the server's data belongs to.
+	// ReplID and ReplID2 are the lineages that the server's data belongs to,
+	// Offset how far it has come in the first.
 	ReplID, ReplID2 string
+	Offset          int64
 }
 
 // Self is the instance that wants to start.
@@ -57,6 +63,16 @@ type Self struct {
 	HasData, HadData bool
 	// ReplID is the last lineage that it was seen with; empty if unknown.
 	ReplID string
+	// Lineages are all that it was seen with, or its files while it ran; empty
+	// where none was noted.
+	Lineages []string
+	// Lineage is that of its files now, Offset how far they have come in it;
+	// empty and 0 where they do not tell.
+	Lineage string
+	Offset  int64
+	// Volatile: it has no append-only file, so that an empty folder, or an old
+	// snapshot in it, says nothing of what it held when it ended.
+	Volatile bool
 }
 
 // Case is all that a decision rests on.
@@ -86,6 +102,9 @@ type Decision struct {
 // Decide gives the decision. When in doubt the instance stays down: a held
 // server loses nothing, a second master does.
 func Decide(c Case) Decision {
+	if d, held := foreign(c); held {
+		return d
+	}
 	if c.Topology == fleet.Replication {
 		return decideReplication(c)
 	}

@@ -38,6 +38,14 @@ func TestDecide(t *testing.T) {
 	me, other := addr("n1"), addr("n2")
 	full := Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"}
 	replica := Self{Addr: me, HasData: true, HadData: true, ReplID: "L1", Follows: other}
+	snapshot := Self{Addr: me, HasData: true, HadData: true, Ran: true, ReplID: "L1", Lineage: "L1", Offset: 6, Volatile: true}
+	older := snapshot
+	older.Lineage, older.Lineages = "L0", []string{"L0", "L1"}
+	swapped := Self{Addr: me, HasData: true, HadData: true, Ran: true, ReplID: "L1", Lineages: []string{"L1"}, Lineage: "X"}
+	youngAndAble := func(v *SentinelView) { v.Uptime, v.Promotable = time.Second, []fleet.Addr{other} }
+	further := func(offset int64) ServerView {
+		return ServerView{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L1", Offset: offset}
+	}
 	seed := &fleet.Seed{Master: me}
 	cases := map[string]struct {
 		c      Case
@@ -92,6 +100,45 @@ func TestDecide(t *testing.T) {
 			Case{Self: full, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, ReplID: "L9", Loading: true}}}, true, other, "follow"},
 		"while forming a master that ran waits for a majority": {
 			Case{Self: Self{Addr: me, HasData: true, Ran: true}, Seed: seed, Sentinels: silent(3)}, false, fleet.Addr{}, "no-majority"},
+		"without an append-only file an empty master waits for a silent peer, whatever was last seen": {
+			Case{Self: Self{Addr: me, Ran: true, Volatile: true}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"and starts empty where every peer answers and is": {
+			Case{Self: Self{Addr: me, Ran: true, Volatile: true}, DownFor: time.Minute, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, true, fleet.Addr{}, "no-replica"},
+		"a snapshot waits for a replica that is further": {
+			Case{Self: snapshot, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble), Servers: []ServerView{further(7)}}, false, fleet.Addr{}, "newer-data"},
+		"and not for one that is as far": {
+			Case{Self: snapshot, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble), Servers: []ServerView{further(6)}}, true, fleet.Addr{}, "young-sentinels"},
+		"a snapshot of an older lineage waits too": {
+			Case{Self: older, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble), Servers: []ServerView{further(1)}}, false, fleet.Addr{}, "newer-data"},
+		"files of another group are held beside the master": {
+			Case{Self: swapped, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L1"}}}, false, fleet.Addr{}, "foreign-data"},
+		"as the last master's beside its replicas": {
+			Case{Self: swapped, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L1"}}}, false, fleet.Addr{}, "foreign-data"},
+		"without a sentinel too": {
+			Case{Topology: fleet.Replication, Self: swapped, Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L1"}}}, false, fleet.Addr{}, "foreign-data"},
+		"files of an earlier lineage of the group's are its own": {
+			Case{Self: Self{Addr: me, HasData: true, Ran: true, ReplID: "L3", Lineages: []string{"L1", "L2", "L3"}, Lineage: "L1"}, Sentinels: names(other, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L4", ReplID2: "L3"}}}, true, other, "follow"},
+		"files that the master's lineage came from are its own": {
+			Case{Self: Self{Addr: me, HasData: true, Ran: true, ReplID: "L1", Lineages: []string{"L1"}, Lineage: "L2"}, Sentinels: names(other, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L3", ReplID2: "L2"}}}, true, other, "follow"},
+		"where nobody goes on with the group's lineage the files may be the newest": {
+			Case{Self: swapped, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L8"}}}, true, other, "follow"},
+		"a sentinel in TILT is not young": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable, v.Tilt = time.Second, []fleet.Addr{other}, true
+			})}, false, fleet.Addr{}, "await-failover"},
+		"an uptime below zero is none": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable = -time.Second, []fleet.Addr{other}
+			})}, false, fleet.Addr{}, "await-failover"},
+		"sentinels in TILT prove nothing of a replica that answers": {
+			Case{Self: full, DownAfter: 5 * time.Second, DownFor: time.Hour, Sentinels: names(me, 3, func(v *SentinelView) { v.Tilt = v.Node != "a" }),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, false, fleet.Addr{}, "await-tilt"},
+		"a majority of them awake does": {
+			Case{Self: full, DownAfter: 5 * time.Second, DownFor: time.Hour, Sentinels: names(me, 3, func(v *SentinelView) { v.Tilt = v.Node == "a" }),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, true, fleet.Addr{}, "no-replica"},
 		"a master that never held data starts empty": {
 			Case{Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, true, fleet.Addr{}, "no-replica"},
 		"data is not wiped by an empty master of another lineage": {
@@ -200,40 +247,55 @@ func TestFirst(t *testing.T) {
 
 // TestNeverASecondMaster: over generated answers, an instance of a group that
 // serves, or that ran while it formed, starts as master only on the word of a
-// majority, never while a failover is under way, and never empty while a peer
-// shows keys or loads some.
+// majority, never while a failover is under way, never empty while a peer
+// shows keys or loads some, or is silent and may; never from a snapshot that a
+// replica is ahead of; never on the silence of sentinels in TILT. It starts in no
+// role at all over files of another group's beside a server of its own.
 func TestNeverASecondMaster(t *testing.T) {
 	hosts := []fleet.Addr{addr("n1"), addr("n2"), addr("n3")}
 	rapid.Check(t, func(t *rapid.T) {
 		c := Case{Topology: fleet.Sentinel, DownAfter: 5 * time.Second}
-		c.Self = Self{Addr: hosts[0], HasData: rapid.Bool().Draw(t, "has"), HadData: rapid.Bool().Draw(t, "had")}
+		c.Self = Self{Addr: hosts[0], HasData: rapid.Bool().Draw(t, "has"), HadData: rapid.Bool().Draw(t, "had"),
+			Ran: true, ReplID: "L2", Lineages: []string{"L1", "L2"}, Volatile: rapid.Bool().Draw(t, "volatile"),
+			Lineage: rapid.SampledFrom([]string{"", "L1", "L2", "X"}).Draw(t, "files"), Offset: int64(rapid.IntRange(0, 2).Draw(t, "offset"))}
 		if rapid.Bool().Draw(t, "forms") {
-			c.Self.Ran, c.Seed = true, &fleet.Seed{Master: rapid.SampledFrom(hosts).Draw(t, "seed"), Fresh: rapid.Bool().Draw(t, "fresh")}
+			c.Seed = &fleet.Seed{Master: rapid.SampledFrom(hosts).Draw(t, "seed"), Fresh: rapid.Bool().Draw(t, "fresh")}
 		}
 		c.Self.Follows = rapid.SampledFrom([]fleet.Addr{{}, hosts[1]}).Draw(t, "follows")
-		votes, switching := 0, false
+		votes, awake, switching := 0, 0, false
 		total := rapid.SampledFrom([]int{1, 2, 3, 5, 7}).Draw(t, "sentinels")
 		for range total {
 			v := SentinelView{Answered: rapid.Bool().Draw(t, "answered"), Names: rapid.SampledFrom(hosts).Draw(t, "names"),
 				Flags:  rapid.SampledFrom([]string{"master", "master,failover_in_progress", "s_down,master"}).Draw(t, "flags"),
-				Uptime: time.Duration(rapid.IntRange(0, 9).Draw(t, "up")) * time.Second}
+				Uptime: time.Duration(rapid.IntRange(-1, 9).Draw(t, "up")) * time.Second, Tilt: rapid.Bool().Draw(t, "tilt")}
 			if rapid.Bool().Draw(t, "promotable") {
 				v.Promotable = []fleet.Addr{hosts[1]}
 			}
 			if v.Answered && v.Names == c.Self.Addr {
 				votes++
 			}
+			if v.Answered && !v.Tilt {
+				awake++
+			}
 			switching = switching || v.Answered && v.Flags == "master,failover_in_progress"
 			c.Sentinels = append(c.Sentinels, v)
 		}
-		full := false
+		full, silent, ahead, own, replica := false, false, false, false, false
 		for _, h := range hosts[1:] {
 			s := ServerView{Addr: h, Answered: rapid.Bool().Draw(t, "up"), Keys: int64(rapid.IntRange(0, 1).Draw(t, "keys")),
-				Loading: rapid.Bool().Draw(t, "loading")}
+				Loading: rapid.Bool().Draw(t, "loading"), Role: rapid.SampledFrom([]fleet.Role{fleet.RoleMaster, fleet.RoleReplica}).Draw(t, "role"),
+				ReplID: rapid.SampledFrom([]string{"L2", "L9"}).Draw(t, "replid"), Offset: int64(rapid.IntRange(0, 2).Draw(t, "at"))}
+			silent = silent || !s.Answered
+			replica = replica || s.Answered && s.Role == fleet.RoleReplica
+			own = own || s.Answered && s.Keys > 0 && s.ReplID == "L2"
+			ahead = ahead || s.Answered && s.Keys > 0 && s.ReplID == "L2" && (c.Self.Lineage != "L2" || s.Offset > c.Self.Offset)
 			full = full || s.Answered && (s.Keys > 0 || s.Loading)
 			c.Servers = append(c.Servers, s)
 		}
 		d := Decide(c)
+		if d.Start && c.Seed == nil && own && c.Self.HasData && c.Self.Lineage == "X" {
+			t.Fatal("a start over files of another group's")
+		}
 		if !d.Start || d.Follow != (fleet.Addr{}) {
 			return
 		}
@@ -242,6 +304,15 @@ func TestNeverASecondMaster(t *testing.T) {
 		}
 		if switching {
 			t.Fatal("a master while a failover is under way")
+		}
+		if !c.Self.HasData && silent && (c.Self.HadData || c.Self.Volatile) {
+			t.Fatal("an empty master while a silent peer may hold data")
+		}
+		if c.Self.Volatile && c.Self.HasData && ahead {
+			t.Fatal("a master from a snapshot that a replica is ahead of")
+		}
+		if replica && awake < total/2+1 {
+			t.Fatal("a master on the silence of sentinels in TILT")
 		}
 		if full && !c.Self.HasData {
 			t.Fatal("an empty master while a peer holds data")

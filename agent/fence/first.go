@@ -13,6 +13,9 @@ func First(c Case) Decision {
 	if c.Seed != nil {
 		return firstForming(c)
 	}
+	if d, held := foreign(c); held {
+		return d
+	}
 	if c.Topology == fleet.Replication {
 		return firstReplication(c)
 	}

@@ -109,6 +109,9 @@ func decideNamed(c Case, need int) Decision {
 	if d, lost := lostData(c); lost {
 		return d
 	}
+	if d, newer := newerElsewhere(c); newer {
+		return d
+	}
 	if young(c.Sentinels, c.DownAfter) >= need {
 		return start("young-sentinels", fleet.Addr{},
 			"a majority of the sentinels names this node and has run for less than down-after, so none can have counted it out")
@@ -120,6 +123,11 @@ func decideNamed(c Case, need int) Decision {
 	if other, ok := replicaAnswers(c); ok && c.DownFor < c.DownAfter+settleMargin {
 		return hold("await-verdict", fmt.Sprintf(
 			"it was the master; no sentinel can promote a replica now, but %s answers: waiting %s to be sure", other, c.DownAfter+settleMargin))
+	}
+	if other, ok := replicaAnswers(c); ok && awake(c.Sentinels) < need {
+		return hold("await-tilt", fmt.Sprintf(
+			"it was the master; %s answers, and only %d of %d sentinels are not in TILT: one that is judges nobody for up to 30 s, so that it promotes nobody now proves nothing",
+			other, awake(c.Sentinels), len(c.Sentinels)))
 	}
 	return start("no-replica", fleet.Addr{}, "a majority of the sentinels names this node, and no replica could be promoted")
 }
@@ -140,7 +148,9 @@ func lostData(c Case) (Decision, bool) {
 				"its data is gone while %s is loading what it holds: waiting until that is known", s.Addr)), true
 		}
 	}
-	if c.Self.HadData {
+	// Without an append-only file the folder never held what the memory did, and
+	// the last look at it may be older than the first write.
+	if c.Self.HadData || c.Self.Volatile && c.Self.Ran {
 		for _, s := range c.Servers {
 			if !s.Answered {
 				return hold("no-empty-master", fmt.Sprintf(
@@ -179,12 +189,24 @@ func switching(views []SentinelView) (SentinelView, bool) {
 	return SentinelView{}, false
 }
 
+// awake counts the sentinels that answered and are not in TILT (hazard S16).
+func awake(views []SentinelView) int {
+	n := 0
+	for _, v := range views {
+		if v.Answered && !v.Tilt {
+			n++
+		}
+	}
+	return n
+}
+
 // young counts the sentinels that answered and cannot have seen this master
-// down for down-after, since they have not run for so long.
+// down for down-after, since they have not run for so long. An uptime is told by
+// the clock, so that of a sentinel in TILT, whose clock may have jumped, is none.
 func young(views []SentinelView, downAfter time.Duration) int {
 	n := 0
 	for _, v := range views {
-		if v.Answered && v.Uptime+youngMargin < downAfter && !strings.Contains(v.Flags, "down") {
+		if v.Answered && !v.Tilt && v.Uptime >= 0 && v.Uptime+youngMargin < downAfter && !strings.Contains(v.Flags, "down") {
 			n++
 		}
 	}

@@ -157,7 +157,7 @@ func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, 
 func sentinelView(node string, info redis.View) fence.SentinelView {
 	v := fence.SentinelView{
 		Node: node, Answered: true, Names: info.Report.Master, Epoch: info.Report.ConfigEpoch,
-		Flags: info.Report.MasterFlags, Uptime: info.Uptime,
+		Flags: info.Report.MasterFlags, Uptime: info.Uptime, Tilt: info.Tilt(),
 	}
 	for _, r := range info.Report.Replicas {
 		if r.Promotable {
@@ -195,7 +195,7 @@ func askServers(ctx context.Context, via redis.Network, g fleet.InstanceGoal, pa
 func serverView(addr fleet.Addr, info redis.Info) fence.ServerView {
 	return fence.ServerView{
 		Addr: addr, Answered: true, Role: info.Role, Master: info.Master,
-		Keys: info.Keys, Loading: info.Loading, ReplID: info.ReplID, ReplID2: info.ReplID2,
+		Keys: info.Keys, Loading: info.Loading, ReplID: info.ReplID, ReplID2: info.ReplID2, Offset: info.Offset,
 	}
 }
 

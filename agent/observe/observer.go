@@ -5,8 +5,6 @@ package observe
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
@@ -57,13 +55,6 @@ type watched struct {
 	driftAt      time.Time
 }
 
-// fileMark tells whether a file was replaced or changed.
-type fileMark struct {
-	size int64
-	mode os.FileMode
-	at   time.Time
-}
-
 // Seen is what one look found of one instance.
 type Seen struct {
 	Facts    converge.Instance
@@ -74,6 +65,9 @@ type Seen struct {
 	RewriteError string
 	WriteRefused bool
 	ProbeSeen    string
+	// FileLineage is what the data files of a running server tell, looked at when
+	// CONFIG REWRITE is due; empty where they tell none.
+	FileLineage string
 	// EmptyMark is the mark of the append-only files of a server without keys.
 	EmptyMark string
 	// Drift are directives whose live value is not the rendered one.
@@ -173,14 +167,6 @@ func (o *Observer) TriedWrite(id fleet.InstanceID, refused bool) {
 	if w := o.watched[id]; w != nil {
 		w.writeRefused = refused
 	}
-}
-
-func (o *Observer) mark(id fleet.InstanceID) fileMark {
-	info, err := os.Stat(filepath.Join(apply.Dir(o.DataDir, id), "redis.conf"))
-	if err != nil {
-		return fileMark{}
-	}
-	return fileMark{size: info.Size(), mode: info.Mode(), at: info.ModTime()}
 }
 
 // Connections are those for steps; nil while the instance is down.

@@ -40,6 +40,12 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 	if !info.AOF {
 		s.Facts.Disk, _ = o.disk(g, "") // whether it was started from a snapshot
 	}
+	if s.Facts.Memory.RaisePriority && info.Role == fleet.RoleReplica && info.LinkUp {
+		s.Facts.Redis.CaughtUp = o.caughtUp(ctx, info, w.password.Reveal())
+	}
+	if s.Facts.Redis.RewriteDue && !info.Loading {
+		s.FileLineage = o.fileLineage(g)
+	}
 	s.Probes = w.probes.look(ctx, o.redis(), o.Now(), g, w.password)
 }
 

@@ -31,6 +31,8 @@ const (
 	CheckQuorum           = "quorum"
 	CheckMajority         = "majority"
 	CheckPromotable       = "promotable"
+	CheckSpread           = "spread"
+	CheckFailover         = "failover"
 )
 
 // test is one check: what it wants, in words, and how it looks. A look judges
@@ -71,6 +73,8 @@ func tests() []test {
 		{name: CheckQuorum, look: (*view).checkQuorum, needs: fleet.KindSentinel, sentinel: true},
 		{name: CheckMajority, look: (*view).checkMajority, needs: fleet.KindSentinel, sentinel: true},
 		{name: CheckPromotable, look: (*view).checkPromotable, needs: fleet.KindSentinel, sentinel: true},
+		{name: CheckSpread, look: (*view).checkSpread, needs: fleet.KindRedis},
+		{name: CheckFailover, look: (*view).checkFailover, needs: fleet.KindSentinel, sentinel: true},
 	}
 }
 

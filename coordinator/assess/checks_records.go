@@ -88,10 +88,20 @@ func (v *view) checkInstances(f *finding) {
 		switch {
 		case !m.up:
 			f.fail(fmt.Sprintf("%s on %s %s", m.id, m.node, m.whyDown()))
+		case m.inst.Unit.Stopping:
+			f.fail(fmt.Sprintf("%s on %s was told to stop and has not ended%s", m.id, m.node, because(m.whyNotEnded())))
 		case m.inst.Reason != "":
 			f.fail(fmt.Sprintf("%s on %s runs, but its agent leaves it alone%s", m.id, m.node, because(m.inst.Reason)))
 		}
 	}
+}
+
+// whyNotEnded: Redis refuses to end while it cannot write its data (hazard D2).
+func (m *member) whyNotEnded() string {
+	if r := m.inst.Redis; r != nil && (r.AOFError || r.SaveError) {
+		return "it refuses to, since it cannot write its data: " + lookAtDisk
+	}
+	return ""
 }
 
 // whyDown is the predicate of a sentence about an instance that is not up.

@@ -105,7 +105,11 @@ func (v *view) checkSentinelReplicas(f *finding) {
 			}
 		}
 		for _, x := range r.Replicas {
-			if named(v.servers, x.Addr) == nil {
+			switch {
+			case named(v.servers, x.Addr) != nil:
+			case x.SaysMaster:
+				f.fail(who, "lists a foreign server,", x.Addr.String()+", which says it is a master: Sentinel would make it a replica and wipe it, or promote it; take its password or its address from it")
+			default:
 				f.fail(who, "lists a foreign server,", x.Addr.String())
 			}
 		}

@@ -201,6 +201,22 @@ func breaks() []struct {
 		{assess.CheckQuorum, "tilt", "n2 is in TILT", func(w fleet.World) {
 			at.SentinelOn(w, "n2").Sentinel.Tilt = true
 		}},
+		{assess.CheckInstances, "told to stop", "redis-main-6379 on n2 was told to stop and has not ended", func(w fleet.World) {
+			at.Redis(w, "n2").Unit.Stopping = true
+		}},
+		{assess.CheckSentinelReplicas, "foreign master", "10.0.0.9:6379, which says it is a master", func(w fleet.World) {
+			s := at.SentinelOn(w, "n1").Sentinel
+			s.Replicas = append(s.Replicas, fleet.SeenInstance{Addr: at.Server("n9"), Flags: "slave", SaysMaster: true})
+		}},
+		{assess.CheckSpread, "no replica in another zone can go on", "every copy that can go on is in zone a (n1 and n2), whose loss would take them all; look at n3", func(w fleet.World) {
+			for node, zone := range map[string]string{"n1": "a", "n2": "a", "n3": "b"} {
+				at.Edit(w, node, func(r *fleet.ReportRecord) { r.Report.Zone = zone })
+			}
+			at.Redis(w, "n3").Redis.ReplicaPriority = 0
+		}},
+		{assess.CheckFailover, "under way", "the sentinel on n2 is carrying a failover out", func(w fleet.World) {
+			at.SentinelOn(w, "n2").Sentinel.MasterFlags = "master,failover_in_progress"
+		}},
 		{assess.CheckPromotable, "no sentinel could promote", "only 1 of 3 sentinels see one, none on n1 and n2", func(w fleet.World) {
 			for _, n := range []string{"n1", "n2"} {
 				for i := range at.SentinelOn(w, n).Sentinel.Replicas {

@@ -12,7 +12,9 @@ import (
 
 // aside are the checks that verify shows and that do not make a group degraded:
 // it serves as well, and not every reader of the records has read the catalog.
-func aside(name string) bool { return name == CheckServices || name == CheckDrift }
+func aside(name string) bool {
+	return name == CheckServices || name == CheckDrift || name == CheckSpread
+}
 
 // state is the verdict with its reason, one sentence for an operator.
 func (v *view) state(checks []fleet.Check) (fleet.GroupState, string) {
@@ -131,6 +133,19 @@ func (v *view) nonePasses() bool {
 		!slices.ContainsFunc(v.w.Services, func(e fleet.ServiceEntry) bool { return own(e) && e.Passing })
 }
 
+// leftBehind names the replicas that run, hold data and are kept from a promotion,
+// since the group wrote without them (hazard S19), with what would make one master.
+func (v *view) leftBehind() string {
+	kept := filter(v.liveReplicas(), func(m *member) bool {
+		return m.inst.Redis.ReplicaPriority == 0 && m.inst.Dataset != nil && m.inst.Dataset.Present
+	})
+	if len(kept) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s had not caught up and would lose what was written since; to have it promoted all the same: "+
+		"redis-cli CONFIG SET replica-priority 100 there)", list(nodesOf(kept)))
+}
+
 // failing are the checks that do not hold, without those that do not count.
 func failing(checks []fleet.Check, ignore func(name string) bool) []fleet.Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c fleet.Check) bool { return c.OK || ignore(c.Name) })
@@ -188,7 +203,7 @@ func (v *view) whatNext() string {
 	}
 	sees := filter(live(v.sentinels), (*member).seesPromotable)
 	if len(sees) == 0 {
-		return "no replica can be promoted: bring the last master or a replica with its data back"
+		return "no replica can be promoted: bring the last master or a replica with its data back" + v.leftBehind()
 	}
 	return "the sentinels are to promote a replica"
 }

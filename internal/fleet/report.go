@@ -171,6 +171,8 @@ type SeenInstance struct {
 	Reached bool `json:"reached"`
 	// Promotable: a replica that the sentinel could choose (S6).
 	Promotable bool `json:"promotable,omitempty"`
+	// SaysMaster: an entry among the replicas that says it is a master (S14).
+	SaysMaster bool `json:"says_master,omitempty"`
 	// Priority is a replica's slave-priority.
 	Priority int `json:"priority,omitempty"`
 }

@@ -36,4 +36,7 @@ type UnitStatus struct {
 	// Exit says how the last process ended ("exit status 1", "signal: killed");
 	// empty while active or when not known.
 	Exit string `json:"exit,omitempty"`
+	// Stopping: the supervisor has told the process to end, and it is still there.
+	// A Redis that cannot write its data refuses (hazard D2).
+	Stopping bool `json:"stopping,omitempty"`
 }

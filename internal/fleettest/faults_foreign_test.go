@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/redfleet/redfleet/agent"
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
@@ -94,6 +96,39 @@ func stoppedFaults() []fault {
 			names: func(*group) []string { return []string{"1 of 3 reachable"} },
 			may: []string{assess.CheckInstances, assess.CheckSentinelReach, assess.CheckQuorum, assess.CheckPromotable,
 				assess.CheckServices},
+		},
+	}
+}
+
+// stuckFaults leave a failover under way: a sentinel in TILT takes the request and
+// carries it out only 30 s later.
+func stuckFaults() []fault {
+	return []fault{
+		{
+			check: assess.CheckSpread, what: "no copy in another zone can go on",
+			do: func(t *testing.T, g *group) {
+				for i, zone := range map[int]string{g.master: "a", g.one: "a", g.other: "b"} {
+					stopAgent(t, g.Fleet, i)
+					g.StartAgent(i, func(o *agent.Options) { o.Config.Zone = zone })
+				}
+				cli(t, g.Fleet, g.other, redisPort, "CONFIG SET replica-priority 0")
+			},
+			names: func(g *group) []string { return []string{"is in zone a", "look at " + node(g.other)} },
+			may:   []string{assess.CheckServices, assess.CheckReports}, // agents were restarted
+			heal:  func(t *testing.T, g *group) { cli(t, g.Fleet, g.other, redisPort, "CONFIG SET replica-priority 100") },
+		},
+		{
+			check: assess.CheckFailover, what: "a failover that goes on",
+			do: func(t *testing.T, g *group) {
+				signal(t, g.Fleet, g.one, fleet.KindSentinel, syscall.SIGSTOP)
+				time.Sleep(2500 * time.Millisecond) // TILT comes after 2 s
+				signal(t, g.Fleet, g.one, fleet.KindSentinel, syscall.SIGCONT)
+				cli(t, g.Fleet, g.one, sentinelPort, "SENTINEL FAILOVER main")
+			},
+			names: func(g *group) []string {
+				return []string{"the sentinel on " + node(g.one) + " is carrying a failover out"}
+			},
+			may: []string{assess.CheckQuorum, assess.CheckInstances, assess.CheckServices},
 		},
 	}
 }

@@ -51,6 +51,7 @@ func TestVerifyNamesWhatIsBroken(t *testing.T) {
 		lanePeers:              slices.Concat(recordFaults(), sentinelFaults(), extraFaults()),
 		"rare looks and stops": append(slowFaults(), stoppedFaults()...),
 		"misled":               misledFaults(),
+		"stuck":                stuckFaults(),
 	}
 	covered := map[string]bool{}
 	for name, faults := range lanes {

@@ -38,6 +38,9 @@ type Instance struct {
 
 	// Of a replica, from its INFO:
 
+	// SaysMaster: it says that it is a master.
+	SaysMaster bool
+
 	// InfoAge is the age of the last INFO. Master is zero before the first one.
 	InfoAge time.Duration
 	Master  fleet.Addr
@@ -195,6 +198,8 @@ func (i *Instance) takeReplica(key string, v any) {
 		if host := text(v); host != "?" {
 			i.Master.Host = host
 		}
+	case "role-reported":
+		i.SaysMaster = text(v) == "master"
 	case "master-port":
 		i.Master.Port = int(number(v))
 	case "master-link-status":

@@ -23,6 +23,12 @@ type View struct {
 	Replicas []Instance
 }
 
+// Tilt: the sentinel has stopped to judge (hazard S16), for 30 s from the last
+// jump of its clock or stall of its process. Its flags are those of before. It
+// takes a SENTINEL FAILOVER and does not carry it out until then (seen on Redis
+// 7.0.15), so it must not be asked for one.
+func (v *View) Tilt() bool { return v.Report.Tilt }
+
 // The places of the commands in a look at a sentinel.
 const (
 	lookServer = iota
@@ -157,7 +163,7 @@ func (v *View) takeMaster(replies []*goredis.Cmd) (sure bool) {
 	for n := range v.Replicas {
 		seen, ok := see(&v.Replicas[n])
 		seen.Promotable = v.Replicas[n].Promotable(&v.Master)
-		seen.Priority = v.Replicas[n].Priority
+		seen.Priority, seen.SaysMaster = v.Replicas[n].Priority, v.Replicas[n].SaysMaster
 		v.Report.Replicas = append(v.Report.Replicas, seen)
 		sure = sure && ok
 	}
