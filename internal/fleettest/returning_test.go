@@ -31,8 +31,11 @@ func TestStaleReplicaIsNotPromoted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start, err := fenceOn(t, f, one, 5*time.Second)
-	startsAs(t, start, err, addrOf(f, master), "follow")
+	eventually(t, servingIn, "a fence that the master has answered", func() bool { // a busy machine can be too late for one
+		start, err := fenceOn(t, f, one, 5*time.Second)
+		startsAs(t, start, err, addrOf(f, master), "follow", "as-it-was")
+		return strings.Contains(read(t, confFile(f, one)), "\nreplica-priority 0\n")
+	})
 	signal(t, f, master, fleet.KindRedis, syscall.SIGSTOP) // before the link can come up
 	startUnit(t, f, one, redisID)
 	back := f.Redis(one)
