@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // disk does the instances' file work. Files are real, so that agents, internal/rdb
@@ -63,7 +64,13 @@ func (d *disk) replace(path string, content []byte) error {
 		return err
 	}
 	delete(d.unsynced, path)
-	return nil
+	return stamp(path)
+}
+
+// stamp gives a file the World's time: internal/rdb compares the times of files.
+func stamp(path string) error {
+	now := time.Now()
+	return os.Chtimes(path, now, now)
 }
 
 // add appends to a file that sync has not been called for.
@@ -83,8 +90,10 @@ func (d *disk) add(p *Process, path, text string) error {
 	if _, known := d.unsynced[path]; !known {
 		d.unsynced[path] = loss{p, info.Size()}
 	}
-	_, err = f.WriteString(text)
-	return err
+	if _, err = f.WriteString(text); err != nil {
+		return err
+	}
+	return stamp(path)
 }
 
 // sync makes what was added stay.
@@ -95,6 +104,7 @@ func (d *disk) lose(p *Process) {
 	for path, l := range d.unsynced {
 		if l.owner == p {
 			_ = os.Truncate(path, l.keep)
+			_ = stamp(path)
 			delete(d.unsynced, path)
 		}
 	}

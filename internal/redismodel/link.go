@@ -22,7 +22,10 @@ type conn struct {
 	port  int
 	boots int
 	to    fleet.Addr // where a dial went
-	peer  *conn
+	// service is the port that the dial went to, on both ends; sent counts what
+	// was put onto the path.
+	service, sent int
+	peer          *conn
 
 	open, gone bool
 	// out is what waits for a path; last is when the latest message arrives.
@@ -55,7 +58,7 @@ func (p *Process) dial(to fleet.Addr) *conn {
 
 func (w *World) dial(from string, to fleet.Addr) *conn {
 	w.ids++
-	c := &conn{w: w, id: w.ids, host: from, boots: w.host(from).boots, to: to, port: 32768 + int(w.ids%28000)}
+	c := &conn{w: w, id: w.ids, host: from, boots: w.host(from).boots, to: to, port: 32768 + int(w.ids%28000), service: to.Port}
 	w.syn(c, 0)
 	return c
 }
@@ -66,8 +69,8 @@ func (w *World) syn(c *conn, try int) {
 	if c.gone {
 		return
 	}
-	there, ok1 := w.passes(c.host, c.to.Host)
-	back, ok2 := w.passes(c.to.Host, c.host)
+	there, ok1 := w.passes(c.host, c.to.Host, c.service, -try)
+	back, ok2 := w.passes(c.to.Host, c.host, c.service, -try)
 	if !ok1 || !ok2 {
 		if try < synTries {
 			w.after(synRetry<<try, func() { w.syn(c, try+1) })
@@ -86,7 +89,7 @@ func (w *World) syn(c *conn, try int) {
 			return
 		}
 		w.ids++
-		e := &conn{w: w, id: w.ids, owner: target, host: c.to.Host, port: c.to.Port,
+		e := &conn{w: w, id: w.ids, owner: target, host: c.to.Host, port: c.to.Port, service: c.service,
 			boots: w.host(c.to.Host).boots, peer: c, open: true, last: time.Now()}
 		c.peer = e
 		target.conns = append(target.conns, e)
@@ -161,7 +164,8 @@ func (c *conn) pump() {
 	if len(c.out) == 0 || c.peer == nil || c.boots != c.w.host(c.host).boots {
 		return
 	}
-	delay, ok := c.w.passes(c.host, c.peer.host)
+	c.sent++
+	delay, ok := c.w.passes(c.host, c.peer.host, c.service, c.sent)
 	if !ok {
 		c.backoff = min(max(2*c.backoff, firstRetry), lastRetry)
 		c.w.after(c.backoff, c.pump)
@@ -202,7 +206,7 @@ func (c *conn) arrive(m message) {
 
 // reset comes back after the time that a message takes.
 func (c *conn) reset() {
-	delay, ok := c.w.passes(c.peer.host, c.host)
+	delay, ok := c.w.passes(c.peer.host, c.host, c.service, -1)
 	if !ok {
 		return
 	}
@@ -231,7 +235,7 @@ func (c *conn) shut() {
 		return
 	}
 	rest := &conn{w: c.w, id: c.id, host: c.host, port: c.port, boots: c.boots, peer: c.peer,
-		out: c.out, last: c.last, backoff: c.backoff}
+		service: c.service, sent: c.sent, out: c.out, last: c.last, backoff: c.backoff}
 	c.gone = true
 	rest.out = append(rest.out, fin{})
 	rest.pump()

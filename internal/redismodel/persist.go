@@ -342,5 +342,8 @@ func (s *server) loadPart(path, kind string) error {
 		s.apply(v.args())
 	}
 	s.dirty = 0
-	return os.Truncate(path, int64(good))
+	if good == len(b) {
+		return nil
+	}
+	return errors.Join(os.Truncate(path, int64(good)), stamp(path))
 }

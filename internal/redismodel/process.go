@@ -71,9 +71,9 @@ func (w *World) Start(prog Program) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.ids++
+	w.pids++
 	p := &Process{
-		w: w, id: int(w.ids), prog: prog, addr: conf.addr(), host: conf.addr().Host,
+		w: w, id: w.pids, prog: prog, addr: conf.addr(), host: conf.addr().Host,
 		running: true, done: make(chan struct{}),
 	}
 	p.name = p.addr.String()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // tellSentinel makes an observation of each reply of a sentinel.
@@ -45,11 +47,27 @@ func sentinelReplies(s *stage) {
 	s.tellSentinel(1, "SENTINEL REMOVE main", "SENTINEL MASTERS", "SENTINEL MONITOR more 1.2.3.4 6379 2", "SENTINEL GET-MASTER-ADDR-BY-NAME more")
 	s.end(s.sentinel(1), syscall.SIGKILL)
 	s.sentinelConf(1, 2, s.redis(1), nil, fmt.Sprintf("sentinel monitor main %s 6379 2", s.g.host(1)))
-	p, err := s.g.start(s.confPath(s.sentinel(1)), true)
-	if err == nil {
-		s.procs["twice"] = p
+	s.see("a monitor line twice (S3): starts %t", s.starts(s.sentinel(1)))
+}
+
+// starts tells whether a program comes up or ends at its start.
+func (s *stage) starts(addr fleet.Addr) (up bool) {
+	s.t.Helper()
+	p, err := s.g.start(s.confPath(addr), addr.Port == 26379)
+	if err != nil {
+		return false
 	}
-	s.see("a monitor line twice (S3): starts %t", err == nil)
+	s.procs[s.name(addr)] = p
+	s.await("an answer, or the end", 10*time.Second, func() bool {
+		select {
+		case <-p.Done():
+			return true
+		default:
+			up = s.ask(addr, "PING") == "PONG"
+			return up
+		}
+	})
+	return up
 }
 
 // fields are the names in the first entry of a list.

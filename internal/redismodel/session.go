@@ -401,7 +401,7 @@ func (d *desk) kill(caller *session, args []string) (value, bool) {
 	var killed int64
 	for _, s := range slices.Clone(d.sessions) {
 		if s != caller && match(s) {
-			s.c.w.trace(d.p.name, "kills client %s", s.c.remote())
+			s.c.w.trace(d.p.name, "kills a client on %s", s.c.remote().Host)
 			d.p.body.(interface{ hangUp(*session) }).hangUp(s)
 			killed++
 		}

@@ -41,6 +41,7 @@ type World struct {
 	paths map[way]*pathState
 	disk  disk
 	ids   int64
+	pids  int
 	chaos map[string]*rand.Rand
 }
 
@@ -54,10 +55,7 @@ type host struct {
 type way struct{ from, to string }
 
 // pathState is one direction between two hosts.
-type pathState struct {
-	cut    bool
-	chance *rand.Rand
-}
+type pathState struct{ cut bool }
 
 // New makes an empty World. Nothing happens in it until Run is called.
 func New(opt Options) *World {
@@ -152,16 +150,20 @@ func (w *World) path(from, to string) *pathState {
 	k := way{from, to}
 	p, ok := w.paths[k]
 	if !ok {
-		p = &pathState{chance: w.source("path " + from + " " + to)}
+		p = &pathState{}
 		w.paths[k] = p
 	}
 	return p
 }
 
-// passes tells whether a message sent now would arrive, and how long it takes.
-func (w *World) passes(from, to string) (time.Duration, bool) {
+// passes tells whether message n of a connection to a port would arrive if it
+// were sent now, and how long it takes. Its chance follows from what it is and
+// when: programs that send at one moment get the same whoever comes first.
+func (w *World) passes(from, to string, port, n int) (time.Duration, bool) {
 	p := w.path(from, to)
-	delay := w.opt.Delay(from, to, p.chance.Float64())
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, from, " ", to, " ", port, " ", n, " ", time.Now().UnixNano())
+	delay := w.opt.Delay(from, to, rand.New(rand.NewPCG(w.opt.Seed, h.Sum64())).Float64())
 	a, b := w.host(from), w.host(to)
 	return delay, !p.cut && !a.off && !a.frozen && !b.off && !b.frozen
 }
