@@ -66,6 +66,15 @@ e2e-machines: ## the machines for end-to-end tests (e2e/machine), tested themsel
 e2e-matrix: ## each engine on each Debian: bring-up, failover, rejoin, as a table; needs root
 	@.ci/e2e ./e2e/matrix
 
+# A schedule comes from its seed; the usual 60 faults are of all kinds.
+SEED ?= 1
+FAULTS ?= 60
+
+.PHONY: chaos
+chaos: ## faults on machines while clients write: SEED=1 FAULTS=60; table, history and timeline in dist/; needs root
+	@mkdir -p dist
+	@SEED=$(SEED) FAULTS=$(FAULTS) CHAOS_DIR=$(CURDIR)/dist E2E_RUN='^TestChaos$$' .ci/e2e ./e2e/chaos
+
 .PHONY: vagrant-box
 vagrant-box: ## the box for Vagrant's lxc provider; prints its path; needs root
 	@.ci/install vagrant

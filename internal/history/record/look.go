@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,8 +105,8 @@ func (r *Recorder) master(ctx context.Context) (string, error) {
 	return masters[0], nil
 }
 
-// Clean removes the recording's keys from the master and closes the connections for
-// looks. Call it after Stop.
+// Clean removes the recording's keys from the master, and then does what Close does.
+// Call it after Stop.
 func (r *Recorder) Clean(ctx context.Context) error {
 	master, err := r.master(ctx)
 	if err == nil {
@@ -115,8 +116,13 @@ func (r *Recorder) Clean(ctx context.Context) error {
 		}
 		err = r.servers[master].Del(ctx, keys...).Err()
 	}
+	return errors.Join(err, r.Close())
+}
+
+// Close ends the connections for looks; the keys stay. Call it after Stop.
+func (r *Recorder) Close() (err error) {
 	for _, client := range r.servers {
-		_ = client.Close()
+		err = errors.Join(err, client.Close())
 	}
 	return err
 }

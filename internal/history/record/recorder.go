@@ -129,7 +129,7 @@ func Start(ctx context.Context, o Options) (*Recorder, error) {
 	return r, nil
 }
 
-// Stop ends all clients and returns what they saw. Call it once.
+// Stop ends all clients and returns what they saw; a second call returns the same.
 func (r *Recorder) Stop() history.Group {
 	r.cancel()
 	r.all.Wait()

@@ -1,0 +1,121 @@
+//go:build e2e
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redfleet/redfleet/e2e/machine"
+	"github.com/redfleet/redfleet/internal/history"
+)
+
+// garbage is what a damaged file has.
+const garbage = "\\000\\001 this is no file of anybody \\377"
+
+func diskKinds() []kind {
+	return []kind{
+		{"full disk, master", true, func(ctx context.Context, r *run) (*fault, error) {
+			n, err := r.aMaster(ctx)
+			return fullDisk(n), err
+		}},
+		{"full disk, any", false, func(_ context.Context, r *run) (*fault, error) { return fullDisk(r.aNode()), nil }},
+		{"read-only disk", false, func(_ context.Context, r *run) (*fault, error) {
+			n := r.aNode()
+			return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
+				start: func(ctx context.Context) error { return do(ctx, n, "mount", "-o", "remount,ro", dataDir) },
+				heal:  func(ctx context.Context) error { return do(ctx, n, "mount", "-o", "remount,rw", dataDir) }}, nil
+		}},
+		{"lost data, replica", false, func(ctx context.Context, r *run) (*fault, error) {
+			places, err := r.replicaPlaces(ctx)
+			return r.lostData(places, harmless), err
+		}},
+		{"lost data, master", true, func(ctx context.Context, r *run) (*fault, error) {
+			places, err := r.masterPlaces(ctx)
+			return r.lostData(places, crash), err
+		}},
+	}
+}
+
+// unwritable: a master that cannot write refuses writes, and Sentinel does not mind.
+func unwritable(g group) history.Claim {
+	c := crash(g)
+	c.Lost, c.Reason = 0, "a server that cannot write its disk acknowledges nothing"
+	return c
+}
+
+func fullDisk(n *machine.Node) *fault {
+	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
+		start: func(ctx context.Context) error { return n.FillDisk(ctx, dataDir) },
+		heal:  func(context.Context) error { return n.FreeDisk(dataDir) }}
+}
+
+// lostData takes the whole folder of servers away and kills them.
+func (r *run) lostData(places []place, claim func(group) history.Claim) *fault {
+	f := killed(places, claim)
+	f.start = func(ctx context.Context) error {
+		for i, p := range places {
+			if err := do(ctx, p.node, "rm", "-rf", r.groups[i].folder()); err != nil {
+				return err
+			}
+		}
+		return signalAll(ctx, places, "KILL")
+	}
+	return f
+}
+
+func fileKinds() []kind {
+	return []kind{
+		{"corrupt sentinel.conf", false, func(_ context.Context, r *run) (*fault, error) {
+			n := r.aNode()
+			var files []string
+			for _, g := range groups() {
+				files = append(files, g.sentinelFolder()+"/sentinel.conf")
+			}
+			return corrupted(sentinelsOn(n), files, harmless), nil
+		}},
+		{"corrupt redis.conf", false, func(ctx context.Context, r *run) (*fault, error) {
+			places, err := r.replicaPlaces(ctx)
+			var files []string
+			for _, g := range groups() {
+				files = append(files, g.folder()+"/redis.conf")
+			}
+			return corrupted(places, files, harmless), err
+		}},
+		{"corrupt goal cache", false, func(_ context.Context, r *run) (*fault, error) {
+			n := r.aNode()
+			return corrupted([]place{{n, agentUnit}}, []string{dataDir + "/state/goal.json"}, harmless), nil
+		}},
+		{"corrupt instance state", false, func(_ context.Context, r *run) (*fault, error) {
+			n := r.aNode()
+			return corrupted([]place{{n, agentUnit}}, []string{dataDir + "/state/instances/redis-fast-6379.json"}, harmless), nil
+		}},
+	}
+}
+
+// corrupted writes garbage over a file of each process and kills the process, so that
+// it is read. Where nobody mends the file within its hold, an operator does what the
+// operations page says: the file is moved away.
+func corrupted(places []place, files []string, claim func(group) history.Claim) *fault {
+	f := killed(places, claim)
+	f.hold = 4 * time.Second
+	file := func(i int) string { return files[min(i, len(files)-1)] }
+	f.start = func(ctx context.Context) error {
+		for i, p := range places {
+			if err := shell(ctx, p.node, fmt.Sprintf("test -f %[1]s && printf '%[2]s' > %[1]s", file(i), garbage)); err != nil {
+				return err
+			}
+		}
+		return signalAll(ctx, places, "KILL")
+	}
+	f.heal = func(ctx context.Context) error {
+		for i, p := range places {
+			if err := shell(ctx, p.node, fmt.Sprintf("! grep -q 'this is no file' %[1]s || mv %[1]s %[1]s.damaged", file(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return f
+}
