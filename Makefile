@@ -73,7 +73,7 @@ FAULTS ?= 60
 .PHONY: chaos
 chaos: ## faults on machines while clients write: SEED=1 FAULTS=60; table, history and timeline in dist/; needs root
 	@mkdir -p dist
-	@SEED=$(SEED) FAULTS=$(FAULTS) CHAOS_DIR=$(CURDIR)/dist E2E_RUN='^TestChaos$$' .ci/e2e ./e2e/chaos
+	@SEED=$(SEED) FAULTS=$(FAULTS) E2E_TIMEOUT=60m CHAOS_DIR=$(CURDIR)/dist .ci/e2e ./e2e/chaos
 
 .PHONY: vagrant-box
 vagrant-box: ## the box for Vagrant's lxc provider; prints its path; needs root

@@ -126,7 +126,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	}
 	a.client, err = consul.New(consul.Options{
 		Address: a.cfg.Consul.Address, TokenFile: a.cfg.Consul.TokenFile,
-		OnError: consul.Once(a.hearConsul), Transport: a.outside.Consul, Jitter: a.outside.Jitter,
+		OnError: consul.Once(a.hearConsul), OnBack: func() { a.pub.Anew() }, Transport: a.outside.Consul, Jitter: a.outside.Jitter,
 	})
 	if err != nil {
 		return nil, err

@@ -80,6 +80,8 @@ type Publisher struct {
 	wake  chan struct{}
 	// recheck asks for a look whether the session is still there.
 	recheck chan struct{}
+	// anew asks for everything to be written anew.
+	anew chan struct{}
 
 	mu       sync.Mutex
 	report   *fleet.Report
@@ -98,7 +100,7 @@ type Publisher struct {
 
 // New gives a Publisher; nothing is written before Run.
 func New(o Options) *Publisher {
-	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1),
+	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1), anew: make(chan struct{}, 1),
 		names: ulid.Monotonic(o.Random, 0), session: o.Session}
 }
 
@@ -132,6 +134,15 @@ func (p *Publisher) Recheck() {
 	}
 }
 
+// Anew has report and services written again though nothing changed, because
+// Consul's records went back in time: they are what this agent wrote long ago (K5).
+func (p *Publisher) Anew() {
+	select {
+	case p.anew <- struct{}{}:
+	default:
+	}
+}
+
 // keepEvents bounds the events that wait while Consul is out; the oldest go.
 const keepEvents = 50
 
@@ -161,6 +172,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.renew(ctx)
 		case <-p.recheck:
 			p.renew(ctx)
+		case <-p.anew:
+			p.written, p.registered = nil, nil
+			due = !outage
 		case <-p.wake:
 			due = !outage // a new look at the node is no reason to ask Consul sooner
 		case <-again.C:

@@ -71,6 +71,7 @@ func (r *run) write(h history.History, result history.Result) {
 				Result  history.Result  `json:"result"`
 			}{h, result})
 		},
+		"chaos.svg": func(w *bufio.Writer) error { return history.SVG(w, h, result) },
 		"chaos.txt": func(w *bufio.Writer) error { return view.History(w, result, view.Style{Width: 200}) },
 	} {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {

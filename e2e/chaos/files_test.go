@@ -38,12 +38,9 @@ func diskKinds() []kind {
 	}
 }
 
-// unwritable: a master that cannot write refuses writes, and Sentinel does not mind.
-func unwritable(g group) history.Claim {
-	c := crash(g)
-	c.Lost, c.Reason = 0, "a server that cannot write its disk acknowledges nothing"
-	return c
-}
+// unwritable: a master that cannot write its disk answers PING with an error, so
+// Sentinel fails over; once it can write again it is an old master that goes on.
+func unwritable(g group) history.Claim { return stalled(g) }
 
 func fullDisk(n *machine.Node) *fault {
 	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,

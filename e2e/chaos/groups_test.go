@@ -54,11 +54,12 @@ func spec() string {
 	b.WriteString("[fleet]\nname = \"e2e\"\n")
 	for _, g := range groups() {
 		fmt.Fprintf(&b, "\n[[group]]\nname = %q\ntopology = \"sentinel\"\nnodes = [\"n1\", \"n2\", \"n3\"]\nport = %d\n", g.name, g.port)
+		fmt.Fprintf(&b, "durability = %q\n", g.name)
+		if g.bounds() {
+			fmt.Fprintf(&b, "max_lag = \"%s\"\n", maxLag)
+		}
 		fmt.Fprintf(&b, "[group.sentinel]\nnodes = [\"n1\", \"n2\", \"n3\"]\nport = %d\ndown_after = \"%s\"\nfailover_timeout = \"%s\"\n",
 			g.sentinel, downAfter, failoverTimeout)
-		if g.bounds() {
-			fmt.Fprintf(&b, "[group.config]\nmin-replicas-to-write = \"1\"\nmin-replicas-max-lag = \"%d\"\n", int(maxLag.Seconds()))
-		}
 	}
 	return b.String()
 }

@@ -45,6 +45,10 @@ type Options struct {
 	// gets a nil error once that watch or lease works again. It is called from
 	// several goroutines and must not block.
 	OnError func(what string, err error)
+	// OnBack, when set, hears that the index of a watch went backwards: Consul was
+	// restored from a snapshot, and what this process wrote since is gone or old, also
+	// where no watched key changed (hazard K5). As OnError.
+	OnBack func()
 	// Transport carries the requests; nil means the network. The simulation puts
 	// its own in.
 	Transport http.RoundTripper
@@ -70,6 +74,7 @@ type Client struct {
 	wait      time.Duration
 	jitter    Jitter
 	onError   func(what string, err error)
+	onBack    func()
 }
 
 // New makes a client. It sends nothing yet: an address that nobody answers
@@ -95,7 +100,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Consul client for %s: %w", cfg.Address, err)
 	}
-	c := &Client{api: client, settled: cfg, transport: transport, timeout: o.Timeout, wait: o.Wait, jitter: o.Jitter, onError: o.OnError}
+	c := &Client{api: client, settled: cfg, transport: transport, timeout: o.Timeout, wait: o.Wait, jitter: o.Jitter, onError: o.OnError, onBack: o.OnBack}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}

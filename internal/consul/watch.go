@@ -52,6 +52,7 @@ type poll func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error)
 func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]Entry)) error {
 	var (
 		index   uint64
+		seen    uint64 // the last index, also over errors
 		last    []Entry
 		told    bool
 		failing bool
@@ -79,7 +80,10 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 			c.onError(what, nil)
 		}
 		returnedEarly := index != 0 && meta.RequestTime < time.Second
-		index = nextIndex(index, meta.LastIndex)
+		if meta.LastIndex < seen && c.onBack != nil {
+			c.onBack()
+		}
+		index, seen = nextIndex(index, meta.LastIndex), meta.LastIndex
 		if told && slices.EqualFunc(last, entries, sameEntry) {
 			// Woken for nothing: a missing key (K4). Do not spin.
 			if returnedEarly && !sleep(ctx, idle.NextBackOff()) {

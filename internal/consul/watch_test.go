@@ -26,6 +26,8 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 		// asked are the indexes that the requests wait on, told the values told.
 		asked []uint64
 		told  []string
+		// back is how often the index was said to have gone backwards.
+		back int
 	}{
 		"woken for nothing": {
 			answers: []answer{{5, "a", nil}, {6, "a", nil}, {7, "a", nil}, {8, "b", nil}},
@@ -41,7 +43,11 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 		},
 		"rolled back": {
 			answers: []answer{{50, "new", nil}, {5, "old", nil}, {5, "old", nil}, {6, "newer", nil}},
-			asked:   []uint64{0, 50, 0, 5}, told: []string{"new", "old", "newer"},
+			asked:   []uint64{0, 50, 0, 5}, told: []string{"new", "old", "newer"}, back: 1,
+		},
+		"rolled back while it was out, to the same": {
+			answers: []answer{{50, "a", nil}, {0, "", out}, {5, "a", nil}, {6, "b", nil}},
+			asked:   []uint64{0, 50, 0, 5}, told: []string{"a", "b"}, back: 1,
 		},
 		"out from the start": {
 			answers: []answer{{0, "", out}, {5, "a", nil}},
@@ -55,7 +61,8 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 				var asked []uint64
 				var told []string
 				ctx, cancel := context.WithCancel(t.Context())
-				c := &Client{jitter: RandomJitter, timeout: time.Second, wait: maxWait, onError: func(string, error) {}}
+				back := 0
+				c := &Client{jitter: RandomJitter, timeout: time.Second, wait: maxWait, onError: func(string, error) {}, onBack: func() { back++ }}
 				err := c.watch(ctx, "watching", func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error) {
 					if len(asked) == len(tt.answers) {
 						cancel()
@@ -77,6 +84,9 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 				})
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("the watch ended with %v", err)
+				}
+				if back != tt.back {
+					t.Errorf("the index was said %d times to have gone backwards, want %d", back, tt.back)
 				}
 				if d := cmp.Diff(tt.asked, asked); d != "" {
 					t.Errorf("indexes asked for (-want +got):\n%s", d)
