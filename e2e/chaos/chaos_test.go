@@ -6,40 +6,22 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/redfleet/redfleet/e2e/machinetest"
 	"github.com/redfleet/redfleet/internal/history"
 	"github.com/redfleet/redfleet/internal/view"
 )
 
 // TestChaos breaks a fleet FAULTS times (12), by the schedule of SEED (1).
 func TestChaos(t *testing.T) {
-	seed, faults := number(t, "SEED", 1), number(t, "FAULTS", 12)
-	ctx := machinetest.Context(t, 2*time.Minute+time.Duration(faults)*30*time.Second)
+	seed, count := uint64(number(t, "SEED", 1)), number(t, "FAULTS", 12)
 	began := time.Now()
-	r := start(ctx, t, uint64(seed))
-	t.Logf("three groups on three machines serve after %.1f s", time.Since(began).Seconds())
-	list := schedule(r.random, kinds(), faults)
-	if why := r.await(ctx, wholeLimit, func() string { return r.whole(ctx, 0) }); why != "" {
-		t.Fatalf("the fleet is not whole before the first fault: %s", why)
-	}
-	for i, k := range list {
-		if !r.inject(ctx, i+1, k) {
-			t.Errorf("after fault %d of %d the fleet is not whole: the others are left out", i+1, len(list))
-			break
-		}
-	}
-	h := r.history(fmt.Sprintf("make chaos SEED=%d FAULTS=%d", seed, faults))
-	result := history.Check(h)
-	r.write(h, result)
-	for _, v := range result.Violations {
-		t.Error(v)
-	}
-	t.Logf("took %.0f s in all", time.Since(began).Seconds())
+	list := schedule(rand.New(rand.NewPCG(seed, seed)), kinds(), count)
+	h, result := faults(t, seed, "chaos", list)
 	fmt.Printf("chaos faults=%d acked=%d lost=%d lost_waited=%d dual_master_ms=%d unasked_restarts=%d violations=%d seed=%d took_s=%.0f\n",
 		len(h.Faults), result.Total.Acknowledged, result.Total.Lost, result.Total.LostWaited, result.Total.Dual.Milliseconds(),
 		result.Total.Unasked, len(result.Violations), seed, time.Since(began).Seconds())
@@ -59,20 +41,20 @@ func (r *run) history(title string) history.History {
 }
 
 // write leaves the table, the history and the timeline in dist/.
-func (r *run) write(h history.History, result history.Result) {
+func (r *run) write(base string, h history.History, result history.Result) {
 	dir := os.Getenv("CHAOS_DIR")
 	if dir == "" {
 		dir = r.t.TempDir()
 	}
 	for name, write := range map[string]func(*bufio.Writer) error{
-		"chaos.json": func(w *bufio.Writer) error {
+		base + ".json": func(w *bufio.Writer) error {
 			return json.NewEncoder(w).Encode(struct {
 				History history.History `json:"history"`
 				Result  history.Result  `json:"result"`
 			}{h, result})
 		},
-		"chaos.svg": func(w *bufio.Writer) error { return history.SVG(w, h, result) },
-		"chaos.txt": func(w *bufio.Writer) error { return view.History(w, result, view.Style{Width: 200}) },
+		base + ".svg": func(w *bufio.Writer) error { return history.SVG(w, h, result) },
+		base + ".txt": func(w *bufio.Writer) error { return view.History(w, result, view.Style{Width: 200}) },
 	} {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {
 			r.t.Error(err)

@@ -11,8 +11,9 @@ import (
 	"github.com/redfleet/redfleet/internal/history"
 )
 
-// garbage is what a damaged file has.
-const garbage = "\\000\\001 this is no file of anybody \\377"
+// garbage is what a damaged file has. It does not begin with a zero byte: Sentinel
+// takes a line that does for an empty one, and starts without a master.
+const garbage = "\\001 this is no file of anybody \\377"
 
 func diskKinds() []kind {
 	return []kind{

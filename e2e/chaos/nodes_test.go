@@ -87,9 +87,8 @@ func powerKinds() []kind {
 			f.during = func(ctx context.Context) []string { return r.saysWhy(ctx) }
 			return f, nil
 		}},
-		{"power off all", true, func(_ context.Context, r *run) (*fault, error) {
-			return off(r.shuffled(), 0, crash), nil
-		}},
+		{"power off all", true, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), true), nil }},
+		{"power off all, no Consul", false, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), false), nil }},
 		{"freeze node", false, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return frozenNode(n, frozenFor, stalled), err

@@ -22,7 +22,7 @@ const (
 	axisRow    = 22
 	stripGap   = 18
 	headHeight = 96
-	nameWidth  = 6 // of one letter of a fault's name, about
+	nameWidth  = 7 // of one letter of a fault's name, about
 	// visibleGap is the shortest time without an acknowledged write that is drawn.
 	visibleGap = 250 * time.Millisecond
 )
@@ -112,10 +112,10 @@ func (d *drawing) head(r Result) {
 	x := 12
 	for _, entry := range [][2]string{{colourMaster, "master"}, {colourReplica, "replica"}, {colourUnlinked, "replica without a link"},
 		{colourLoading, "loads"}, {colourSilent, "does not answer"}, {colourWritten, "clients write"},
-		{colourGap, "no write acknowledged (250 ms and more); above a lane: two masters take writes"}, {colourError, "error at a client"},
+		{colourGap, "no write acknowledged for 250 ms; above a lane: two masters take writes"}, {colourError, "error at a client"},
 		{colourFault, "fault"}, {colourRecovery, "until all is whole"}} {
 		d.put(`<rect x="%d" y="62" width="14" height="11" fill="%s" stroke="#999999" stroke-width="0.5"/>`, x, entry[0])
 		d.text(x+19, 72, 11, colourText, "start", entry[1])
-		x += 19 + 7*len(entry[1]) + 14
+		x += 19 + 6*len([]rune(entry[1])) + 18
 	}
 }
