@@ -5,6 +5,8 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/redfleet/redfleet/e2e/machine"
@@ -93,8 +95,8 @@ func fileKinds() []kind {
 }
 
 // corrupted writes garbage over a file of each process and kills the process, so that
-// it is read. Where nobody mends the file within its hold, an operator does what the
-// operations page says: the file is moved away.
+// it is read. Where nobody mends the file within its hold, an operator does what status
+// and the operations page say: the file is moved away, a sentinel's folder removed.
 func corrupted(places []place, files []string, claim func(group) history.Claim) *fault {
 	f := killed(places, claim)
 	f.hold = 4 * time.Second
@@ -109,7 +111,11 @@ func corrupted(places []place, files []string, claim func(group) history.Claim) 
 	}
 	f.heal = func(ctx context.Context) error {
 		for i, p := range places {
-			if err := shell(ctx, p.node, fmt.Sprintf("! grep -q 'this is no file' %[1]s || mv %[1]s %[1]s.damaged", file(i))); err != nil {
+			mend := fmt.Sprintf("mv %[1]s %[1]s.damaged", file(i))
+			if strings.HasSuffix(file(i), "/sentinel.conf") { // as status says
+				mend = fmt.Sprintf("{ systemctl stop %s; rm -r %s; }", p.unit, path.Dir(file(i)))
+			}
+			if err := shell(ctx, p.node, fmt.Sprintf("! grep -q 'this is no file' %s || %s", file(i), mend)); err != nil {
 				return err
 			}
 		}
