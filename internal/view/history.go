@@ -51,7 +51,7 @@ func historyRow(row history.Row, s Style) table.Row {
 		remark = strings.Join(append(row.Restarts, remark), "; ")
 	}
 	f := row.All
-	return table.Row{number, kind, target, fmt.Sprintf("%.1f s", took.Seconds()), millis(f.Gap), f.Acknowledged, f.Failed,
+	return table.Row{number, kind, target, fmt.Sprintf("%.1f s", took.Seconds()), millis(f.Gap), fmt.Sprint(f.Acknowledged), fmt.Sprint(f.Failed),
 		s.nought(f.Lost), millis(f.Dual), millis(f.Isolated), millis(f.Stale), s.nought(f.Credentials), s.nought(f.Unasked), remark}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/redfleet/redfleet/agent/preflight"
 	"github.com/redfleet/redfleet/internal/change"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/history"
 	"github.com/redfleet/redfleet/internal/lab"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
@@ -31,6 +32,17 @@ func degraded() verdict.Status {
 	})
 }
 
+func ofAFault() history.Result {
+	f := history.Found{Acknowledged: 5, Failed: 3, Lost: 1, Dual: 40 * time.Millisecond, Gap: 2100 * time.Millisecond, Unasked: 1}
+	total := f
+	total.Acknowledged = 15
+	return history.Result{Total: total, Violations: []string{"fault 1: something"}, Rows: []history.Row{
+		{To: time.Second, All: history.Found{Acknowledged: 10}},
+		{From: time.Second, To: time.Minute, All: f, Restarts: []string{"sentinel on n2"}, Fault: &history.Fault{Number: 1, Kind: "kill",
+			Target: "redis of n1", Start: time.Second, Whole: 3500 * time.Millisecond, Why: "it waits"}},
+	}}
+}
+
 func render(t *testing.T, f func(*strings.Builder) error) string {
 	t.Helper()
 	var b strings.Builder
@@ -47,6 +59,13 @@ func TestTables(t *testing.T) {
 		render func(*strings.Builder) error
 		want   string
 	}{
+		"history": {func(b *strings.Builder) error { return History(b, ofAFault(), Style{Width: 300}) }, `
+no.  fault     target       took   no master  acked  failed  lost  two masters  after cut  stale  refused  restarts  remark
+     none yet               1.0 s  -          10     0       0     -            -          -      0        0
+1    kill      redis of n1  2.5 s  2100 ms    5      3       1     40 ms        -          -      0        1         sentinel on n2; it waits
+     all                           2100 ms    15     3       1     40 ms        -          -      0        1
+violated: fault 1: something
+`},
 		"status": {func(b *strings.Builder) error { return Status(b, degraded(), plain) }, `
 shop/main  degraded  n1 is gone.
   role      node  address         state
