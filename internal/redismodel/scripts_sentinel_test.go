@@ -163,7 +163,7 @@ func frozenMaster(s *stage) {
 	s.tell(1, "SET k v")
 	s.signal(s.redis(1), syscall.SIGSTOP)
 	took := s.await("3 is promoted", 8*time.Second, func() bool { return s.role(3) == "master" })
-	s.time("promotion", took, 1500*time.Millisecond)
+	s.time("promotion", took, 3*time.Second)
 	s.await("2 follows", 8*time.Second, func() bool { return s.role(2) == "slave of h3 connected" })
 	s.signal(s.redis(1), syscall.SIGCONT)
 	s.see("it still thinks it is the %s and takes writes: %s", s.role(1), s.ask(s.redis(1), "SET", "lost", "1"))

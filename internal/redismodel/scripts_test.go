@@ -113,7 +113,7 @@ func (s *stage) crash() {
 	})
 	s.end(s.redis(1), syscall.SIGKILL)
 	took := s.await("replica 2 is promoted", 10*time.Second, func() bool { return s.role(2) == "master" })
-	s.time("promotion", took, 1500*time.Millisecond)
+	s.time("promotion", took, 3*time.Second)
 	s.await("all sentinels name it", 10*time.Second, func() bool {
 		return s.named(1) == "h2:6379" && s.named(2) == "h2:6379" && s.named(3) == "h2:6379"
 	})
