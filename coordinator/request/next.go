@@ -37,9 +37,12 @@ func Next(w fleet.World, o Options) (Step, bool) {
 	if o.Gap == 0 {
 		o.Gap = ForgetGap
 	}
-	open := Open(w)
-	if len(open) == 0 || w.Spec == nil {
+	if w.Spec == nil {
 		return Step{}, false
+	}
+	open := Open(w)
+	if len(open) == 0 {
+		return haunted(w)
 	}
 	for _, r := range open {
 		if r.Phase == fleet.RequestMade {
@@ -162,14 +165,18 @@ func leaving(w fleet.World, r fleet.Request) string {
 
 // stillRuns goes by the node's own word while its agent lives. Of a machine that is
 // gone the sentinels tell, which is looked at before any of them forgets; where there
-// are none, the master's list of its replicas does.
+// are none, the master's list of its replicas does. A machine that lost its power
+// counts as alive until its session ends, minutes later: what it has not even heard
+// of it will not do, and what all sentinels count as down is not waited for.
 func stillRuns(w fleet.World, c circle, node string) string {
-	rec := w.Reports[node]
-	for _, inst := range w.Goals[node].Instances {
+	rec, goal := w.Reports[node], w.Goals[node]
+	for _, inst := range goal.Instances {
 		if inst.GroupID != c.rec.ID || inst.Assigned != fleet.Held {
 			continue
 		}
-		if rep := rec.Report.Instance(inst.ID); rec.Alive && rep != nil && !rep.Retired && rep.State != fleet.Absent {
+		rep := rec.Report.Instance(inst.ID)
+		heard := rec.Report.Epoch >= goal.Epoch || !c.countedOut(inst)
+		if rec.Alive && rep != nil && !rep.Retired && rep.State != fleet.Absent && heard {
 			return fmt.Sprintf("waits until %s is stopped on %s", inst.ID, node)
 		}
 		if c.monitor != nil || inst.Kind != fleet.KindRedis {
@@ -248,6 +255,12 @@ func names(list []seat) []string {
 
 // settling ends a request when every group that it touched is verified again.
 func settling(w fleet.World, r fleet.Request) (Step, bool) {
+	for _, group := range r.Groups {
+		// One that left came back meanwhile, and went again.
+		if c, ok := circleOf(w, group); ok && len(c.ghosts()) > 0 {
+			return advance(w, r, fleet.RequestForgetting, "")
+		}
+	}
 	for _, group := range r.Groups {
 		if _, named := w.Spec.Spec.Group(group); !named {
 			continue

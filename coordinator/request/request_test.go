@@ -225,8 +225,31 @@ func TestTheNextRequestTakesOver(t *testing.T) {
 	}
 }
 
+// TestADeadNodeWhoseSessionLives: a machine that lost its power has a session for
+// minutes. It has not heard of its new goal, and all sentinels count it as down.
+func TestADeadNodeWhoseSessionLives(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	to.dead["n3"] = true
+	to.pass()
+	to.ask("n3", "")
+	held := func() { // as Consul shows it
+		assesstest.Edit(to.w, "n3", func(r *fleet.ReportRecord) { r.Alive = true })
+	}
+	for range 3 {
+		to.pass()
+		held()
+	}
+	if s, _ := request.Next(to.w, request.Options{}); len(s.Requests) != 1 || s.Requests[0].Phase != fleet.RequestForgetting {
+		t.Fatalf("the step is %+v", s)
+	}
+	assesstest.Seen(assesstest.SentinelOn(to.w, "n1").Sentinel.Peers, assesstest.SentinelAddr("n3")).Flags = "sentinel"
+	if s, _ := request.Next(to.w, request.Options{}); len(s.Requests) != 1 || !strings.Contains(s.Requests[0].Waits, "is stopped on n3") {
+		t.Errorf("one sentinel still reaches it, and the step is %+v", s)
+	}
+}
+
 // TestAGhost: a node that left came back once while Consul was out, and the sentinels
-// know it again. Removing it once more has them forget it.
+// know it again. The coordinator has them forget it.
 func TestAGhost(t *testing.T) {
 	to := newTown(t, fleet.Sentinel, 3)
 	to.dead["n3"] = true
@@ -242,7 +265,7 @@ func TestAGhost(t *testing.T) {
 	}
 	to.report()
 	before := len(to.resets)
-	to.ask("n3", "")
+	to.until("a request of the coordinator's own", 5, func() bool { return !to.done() })
 	to.until("forgotten", 200, to.done)
 	if n := len(to.resets) - before; n != 2 {
 		t.Errorf("%d sentinels forgot, want 2", n)

@@ -59,6 +59,10 @@ func ghosts(w fleet.World, g fleet.GroupSpec) []fleet.Addr {
 	if !ok {
 		return nil
 	}
+	return c.ghosts()
+}
+
+func (c circle) ghosts() []fleet.Addr {
 	var out []fleet.Addr
 	for _, s := range c.sentinels {
 		for _, seen := range c.foreign(s) {
@@ -88,6 +92,25 @@ func (c circle) foreign(s seat) []fleet.SeenInstance {
 		}
 	}
 	return out
+}
+
+// countedOut: every sentinel that runs counts the instance as down, or does not know it.
+func (c circle) countedOut(inst fleet.InstanceGoal) bool {
+	asked := 0
+	for _, s := range c.sentinels {
+		if !s.up {
+			continue
+		}
+		list := s.inst.Sentinel.Replicas
+		if inst.Kind == fleet.KindSentinel {
+			list = s.inst.Sentinel.Peers
+		}
+		if e, ok := entry(list, inst.Addr); ok && !down(e.Flags) {
+			return false
+		}
+		asked++
+	}
+	return asked >= fleet.Majority(len(c.sentinels))
 }
 
 func find(list []seat, addr fleet.Addr) *seat {
