@@ -224,6 +224,9 @@ func checkReplaced(t *testing.T, f *Fleet, a fleet.Assessment, leaving int) {
 			t.Errorf("the sentinel on n%d never forgot", i)
 		}
 	}
+	if _, err := fenceOn(t, f, leaving, 0); true {
+		heldBy(t, err, "retired") // whoever starts the unit
+	}
 	if told > tokens {
 		t.Errorf("%d resets for %d tokens", told, tokens)
 	}

@@ -326,3 +326,43 @@ func TestSentinelPassword(t *testing.T) {
 		t.Errorf("observe with a wrong password: %v", err)
 	}
 }
+
+// TestReset: a sentinel forgets whom it knew and stays with its master; a name that is
+// a pattern means itself; and its quorum is its own (hazards S5, S7).
+func TestReset(t *testing.T) {
+	t.Parallel()
+	m := secured(t)
+	a, b := sentinel(t, 0, m.addr), sentinel(t, 1, m.addr)
+	c := dialSentinel(t, a.addr)
+	hello := redis.Hello{Addr: b.addr, MyID: id(1), MasterName: "main", Master: m.addr}
+	if err := c.Hello(t.Context(), hello); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the peer is known", func() bool { return len(observe(t, c, false).Report.Peers) == 1 })
+	before := observe(t, c, false)
+	b.kill() // else it makes itself known again at once
+	for _, pattern := range []string{"*", "m?in", "[m]ain", "other"} {
+		if err := c.Reset(t.Context(), pattern); !errors.Is(err, redis.ErrNoMaster) {
+			t.Errorf("RESET of %q gave %v", pattern, err)
+		}
+	}
+	if n := len(observe(t, c, false).Report.Peers); n != 1 {
+		t.Fatalf("a pattern was taken for one: %d peers are left", n)
+	}
+	if err := c.Reset(t.Context(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	after := observe(t, c, false)
+	if len(after.Report.Peers) != 0 || after.Report.Master != m.addr || after.Report.MyID != before.Report.MyID {
+		t.Errorf("after RESET: %+v", after.Report)
+	}
+	if err := c.SetQuorum(t.Context(), "main", before.Report.Quorum+1); err != nil {
+		t.Fatal(err)
+	}
+	if got := observe(t, c, false).Report.Quorum; got != before.Report.Quorum+1 {
+		t.Errorf("the quorum is %d", got)
+	}
+	if err := c.SetQuorum(t.Context(), "other", 1); !errors.Is(err, redis.ErrNoMaster) {
+		t.Errorf("SET of another master gave %v", err)
+	}
+}

@@ -15,6 +15,24 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
+func retires(t *testing.T, b *bench) {
+	if err := b.s.Retire(b.ctx, b.u.Name); err != nil {
+		t.Errorf("retiring a unit that was never started: %v", err)
+	}
+	first := b.start(t)
+	for range 2 {
+		if err := b.s.Retire(b.ctx, b.u.Name); err != nil {
+			t.Errorf("retire: %v", err)
+		}
+		if st := b.status(t); st.State == fleet.UnitActive || st.State == fleet.UnitActivating {
+			t.Errorf("status after retire: %+v", st)
+		}
+	}
+	if again := b.start(t); again.State != fleet.UnitActive || again.Invocation == first.Invocation {
+		t.Errorf("status after another start: %+v", again)
+	}
+}
+
 func neverStarted(t *testing.T, b *bench) {
 	if diff := cmp.Diff(fleet.UnitStatus{State: fleet.UnitInactive}, b.status(t)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

@@ -21,6 +21,8 @@ type Supervisor interface {
 	Start(ctx context.Context, u fleet.Unit) error
 	// Stop sends SIGTERM and waits until ctx ends; it kills nothing (hazard D2).
 	Stop(ctx context.Context, name fleet.InstanceID) error
+	// Retire stops a unit, and nothing but a Start runs it again.
+	Retire(ctx context.Context, name fleet.InstanceID) error
 	// Status tells whether the unit's process is there.
 	Status(ctx context.Context, name fleet.InstanceID) (fleet.UnitStatus, error)
 	// Exits tells the units whose process has ended.
@@ -58,6 +60,7 @@ func Run(t *testing.T, o Options) {
 		{"two starts at once make one process", startTwice},
 		{"stop ends the process and leaves it inactive", stopEnds},
 		{"stop of a unit that does not run is no error", stopIdle},
+		{"a retired unit is down, twice is once, and it can be started again", retires},
 		{"stop gives up at its deadline and kills nothing", stopDeadline},
 		{"each start has an invocation of its own", invocationChanges},
 		{"the end of a process is told", exitTold},
