@@ -123,11 +123,15 @@ func (c circle) incomplete() string {
 	return ""
 }
 
-// alive: what is to be forgotten still answers. It would be learned again at once,
-// and it is a voter, or a server that could be promoted.
+// alive: what is to be forgotten still answers, or the master still lists it as its
+// replica, as it does a machine that lost its power until repl-timeout (60 s) is over.
+// It would be learned again at once.
 func (c circle) alive() string {
 	for _, s := range c.sentinels {
 		for _, e := range c.foreign(s) {
+			if m := find(c.servers, s.inst.Sentinel.Master); m != nil && m.up && slices.Contains(m.inst.Redis.Replicas, e.Addr) {
+				return fmt.Sprintf("waits until the master on %s gives up its replica %s, which is no member any more", m.Node, e.Addr)
+			}
 			if !down(e.Flags) {
 				return fmt.Sprintf("waits until %s, which is no member any more, is down for the sentinel on %s", e.Addr, s.Node)
 			}

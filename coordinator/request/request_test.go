@@ -106,6 +106,10 @@ func TestWhatHoldsForgettingBack(t *testing.T) {
 				sentinel(to, "n2").Replicas[i].Promotable = false
 			}
 		}, "on n2 could promote a replica"},
+		"the master still lists it": {func(to *town) {
+			m := assesstest.Redis(to.w, "n1").Redis
+			m.Replicas = append(m.Replicas, assesstest.Server("n3"))
+		}, "gives up its replica"},
 		"nothing":                    {func(*town) {}, ""},
 		"the others have no replica": {func(to *town) { assesstest.Redis(to.w, "n2").Redis.Link = "down"; noReplica(to) }, ""},
 		"the newcomer's may be down": {func(to *town) { assesstest.Edit(to.w, "n4", func(r *fleet.ReportRecord) { r.Alive = false }) }, ""},
