@@ -31,7 +31,7 @@ func consulKinds() []kind {
 			places, err := r.masterPlaces(ctx)
 			return r.consulStopped(r.Nodes, consulGone(), places, crash), err
 		}},
-		{"consul restored", true, func(_ context.Context, r *run) (*fault, error) {
+		{"consul restored", false, func(_ context.Context, r *run) (*fault, error) {
 			return &fault{target: "to when the groups formed", claim: harmless, heal: nothing, hold: 3 * time.Second,
 				start: func(ctx context.Context) error { return r.restore(ctx) }}, nil
 		}},

@@ -41,9 +41,10 @@ func nothing(context.Context) error { return nil }
 
 const (
 	// wholeLimit is how long the fleet may take until it is whole after a fault is
-	// healed: most of it is for a busy host, and for Sentinel's own repair of an old
-	// master, which takes ten seconds.
-	wholeLimit = 75 * time.Second
+	// healed: most of it is for a busy host. Sentinel's own repair of an old master
+	// takes ten seconds, its TILT after a freeze thirty, and after a restore of Consul
+	// a report may be the restored one until the agent's next sign of life, 90 s later.
+	wholeLimit = 120 * time.Second
 	// healthyGap is how long clients may be without a master where nothing that they
 	// need is touched: one call that times out, and one more.
 	healthyGap = 1500 * time.Millisecond
