@@ -96,6 +96,10 @@ bench-bringup: deps build ## from nothing to verified, and a failover, each besi
 bench-footprint: deps build ## what an agent at rest costs
 	go run ./e2e/bench footprint
 
+.PHONY: fuzz
+fuzz: ## fuzzes each reader of foreign text for 5 minutes (FUZZ_TIME=30s: shorter) and keeps what it found
+	@.ci/fuzz
+
 .PHONY: mutants
 mutants: ## changes each guard, one at a time: a test must notice. SHARE=3/10 for a part of them
 	@go -C .ci/tools build -o $(CURDIR)/bin/mutants ./mutants

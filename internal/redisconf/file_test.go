@@ -131,3 +131,43 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMerge: whatever the engine wrote and whatever is rendered, what redfleet
+// owns is as rendered, what it does not own stays, and a second merge changes
+// nothing (hazard S3, promise sentinel-state-kept).
+func FuzzMerge(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"port 1\nmaxmemory 5\nreplicaof h 1\n", "port 2\n"},
+		{"sentinel monitor m h 1 2\nsentinel known-replica m h 2\nsentinel myid a\nport 1", "port 2\nsentinel down-after-milliseconds m 5\n"},
+		{"user default on #a #b\nrequirepass x", "requirepass y"}, {"", "port 1"}, {"save 1 1\nsave 2 2", "save 3 3"},
+	} {
+		f.Add([]byte(seed[0]), []byte(seed[1]))
+	}
+	owned := func(name string) bool { return name == "port" || name == "save" }
+	f.Fuzz(func(t *testing.T, disk, render []byte) {
+		onDisk, err := Parse(disk)
+		if err != nil {
+			return
+		}
+		rendered, err := Parse(render)
+		if err != nil {
+			return
+		}
+		merged, _ := Merge(onDisk, rendered, owned)
+		for _, name := range []string{"dir", "maxmemory", "sentinel known-replica", "sentinel myid"} {
+			if len(onDisk.Get(name)) > 0 && len(rendered.Get(name)) == 0 && !cmp.Equal(merged.Get(name), onDisk.Get(name)) {
+				t.Errorf("%s was %q and is %q", name, onDisk.Get(name), merged.Get(name))
+			}
+		}
+		again, err := Parse(merged.Bytes())
+		if err != nil {
+			t.Fatalf("%q and %q give %q, which cannot be read: %v", disk, render, merged.Bytes(), err)
+		}
+		if again.Empty() {
+			return // nothing is left that the engine wrote: the next merge is a first one
+		}
+		if twice, changed := Merge(again, rendered, owned); string(twice.Bytes()) != string(merged.Bytes()) {
+			t.Errorf("merged twice: %q, then %q (%v)", merged.Bytes(), twice.Bytes(), changed)
+		}
+	})
+}
