@@ -60,7 +60,7 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 		idle    = newBackoff(10*time.Millisecond, time.Second, c.jitter)
 	)
 	for {
-		entries, meta, err := c.blockingQuery(ctx, index, ask)
+		entries, meta, wait, err := c.blockingQuery(ctx, index, ask)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -83,7 +83,15 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 		if meta.LastIndex < seen && c.onBack != nil {
 			c.onBack()
 		}
-		index, seen = nextIndex(index, meta.LastIndex), meta.LastIndex
+		seen = meta.LastIndex
+		if index != 0 && meta.LastIndex == index && meta.RequestTime < wait {
+			// Woken without news: Consul lets go of its queries when a snapshot is
+			// restored, and answers from the state that was. In the new one this
+			// index may not come for long (hazard K4).
+			index = 0
+		} else {
+			index = nextIndex(index, meta.LastIndex)
+		}
 		if told && slices.EqualFunc(last, entries, sameEntry) {
 			// Woken for nothing: a missing key (K4). Do not spin.
 			if returnedEarly && !sleep(ctx, idle.NextBackOff()) {
@@ -98,8 +106,8 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 }
 
 // blockingQuery asks with a wait that is a little different each time, so that a
-// fleet's watches do not come back together.
-func (c *Client) blockingQuery(ctx context.Context, index uint64, ask poll) ([]Entry, *api.QueryMeta, error) {
+// fleet's watches do not come back together; it gives that wait too.
+func (c *Client) blockingQuery(ctx context.Context, index uint64, ask poll) ([]Entry, *api.QueryMeta, time.Duration, error) {
 	timeout := c.timeout
 	q := &api.QueryOptions{WaitIndex: index}
 	if index > 0 {
@@ -109,7 +117,8 @@ func (c *Client) blockingQuery(ctx context.Context, index uint64, ask poll) ([]E
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return ask(q.WithContext(ctx))
+	entries, meta, err := ask(q.WithContext(ctx))
+	return entries, meta, q.WaitTime, err
 }
 
 // nextIndex follows Consul's rules for blocking queries: an index that went

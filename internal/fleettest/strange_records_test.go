@@ -1,9 +1,12 @@
 package fleettest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/consul/consultest"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 )
@@ -262,6 +266,44 @@ func TestEmptiedConsul(t *testing.T) {
 func TestRolledBackConsul(t *testing.T) {
 	t.Parallel()
 	s, addr := StandIn(t)
+	rollBack(t, addr, func() func() {
+		old := s.Snapshot()
+		return func() { s.Restore(old) }
+	})
+}
+
+// TestRolledBackRealConsul is the same with a snapshot of a real Consul, restored
+// while it runs.
+func TestRolledBackRealConsul(t *testing.T) {
+	t.Parallel()
+	addr := consultest.StartReal(t)
+	call := func(method string, body io.Reader) []byte {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+"/v1/snapshot", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s of a snapshot: %s, %v: %s", method, resp.Status, err, answer)
+		}
+		return answer
+	}
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	rollBack(t, addr, func() func() {
+		old := call(http.MethodGet, nil)
+		return func() { call(http.MethodPut, bytes.NewReader(old)) }
+	})
+}
+
+// rollBack brings a group up, keeps a snapshot, has a newer plan made, and restores.
+func rollBack(t *testing.T, addr string, snapshot func() (restore func())) {
+	t.Helper()
 	f := bringOn(t, addr, 3, nil)
 	same := undisturbed(t, f)
 	var at span
@@ -269,14 +311,14 @@ func TestRolledBackConsul(t *testing.T) {
 		at = epochs(t, f)
 		return at.lowest == at.highest && at.committed == at.highest
 	})
-	old := s.Snapshot()
+	restore := snapshot()
 	lost := []consul.Op{consul.Delete(f.Keys.Goal("n1")), consul.Delete(f.Keys.Goal("n2")), consul.Delete(f.Keys.Goal("n3"))}
 	if _, err := f.Client.Txn(t.Context(), lost...); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, toldIn, "all nodes follow a newer plan", func() bool { return epochs(t, f).lowest > at.highest })
 	at = epochs(t, f)
-	s.Restore(old)
+	restore()
 	eventually(t, toldIn, "all nodes follow a plan above all that went before", func() bool {
 		now := epochs(t, f)
 		return now.lowest > at.highest && now.committed >= now.highest
