@@ -68,6 +68,9 @@ func (d SentinelData) String() string {
 // GoString is String.
 func (d SentinelData) GoString() string { return d.String() }
 
+// Open: the sentinel asks nobody for a password.
+func (d SentinelData) Open() bool { return d.Monitor.Open }
+
 // Since is as for RedisData.
 func (d SentinelData) Since(version string) bool { return since(d.Engine, d.Version, version) }
 
@@ -122,11 +125,10 @@ func hexID(id string) bool {
 // wants is what the rendered sentinel.conf must hold.
 func (d SentinelData) wants() []want {
 	name, m := d.Monitor.MasterName, d.Monitor
-	wants := append(wantsCommon(d.Addr.Port, d.Node),
+	wants := append(d.guarded(wantsCommon(d.Addr.Port, d.Node)),
 		one("sentinel myid", d.MyID),
 		one("sentinel announce-ip", d.Addr.Host),
 		one("sentinel announce-port", strconv.Itoa(d.Addr.Port)),
-		one("sentinel sentinel-pass", d.SentinelPass),
 		one("sentinel deny-scripts-reconfig", "yes"),
 		one("sentinel monitor", name, d.Master.Host, strconv.Itoa(d.Master.Port), strconv.Itoa(m.Quorum)),
 		one("sentinel auth-pass", name, d.AuthPass),
@@ -141,6 +143,22 @@ func (d SentinelData) wants() []want {
 		wants = append(wants, one("sentinel master-reboot-down-after-period", name, strconv.FormatInt(d.DownAfterMS(), 10)))
 	}
 	return append(wants, d.knownWants()...)
+}
+
+// guarded is what the sentinel asks those who come, and what it shows its peers.
+func (d SentinelData) guarded(wants []want) []want {
+	if !d.Open() {
+		return append(wants, one("sentinel sentinel-pass", d.SentinelPass))
+	}
+	for i, w := range wants {
+		switch w.name {
+		case "protected-mode":
+			wants[i] = one("protected-mode", "no")
+		case "requirepass":
+			wants[i].lines = nil
+		}
+	}
+	return wants
 }
 
 func (d SentinelData) knownWants() []want {

@@ -48,3 +48,26 @@ func unlisted() []string {
 
 // sorted gives the names in a fixed order, for fleet.Nearest.
 func sorted(known map[string]bool) []string { return slices.Sorted(maps.Keys(known)) }
+
+// Defaults are the values that the engine itself gives its directives, by name. It
+// starts the engine for a moment, as Directives does; what that start sets itself
+// (scratchLines) is not among them.
+func (e Engine) Defaults(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	err := e.try(ctx, nil, func(ctx context.Context, client *redis.Client) error {
+		all, err := client.ConfigGet(ctx, "*").Result()
+		if err != nil {
+			return fmt.Errorf("CONFIG GET *: %w", err)
+		}
+		maps.Copy(out, all)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask %s (%s) for its defaults: %w", e, e.Server, err)
+	}
+	for _, line := range scratchLines() {
+		name, _, _ := strings.Cut(line, " ")
+		delete(out, name)
+	}
+	return out, nil
+}

@@ -60,6 +60,9 @@ type InstanceGoal struct {
 	// Forget is the token with which this sentinel is to forget, once, whom it
 	// knows of its group (hazard S5).
 	Forget string `json:"forget,omitempty"`
+	// Adopted is where an instance that was built by hand runs until its next
+	// restart, with which it moves to redfleet's unit and folder.
+	Adopted *Origin `json:"adopted,omitempty"`
 }
 
 // Member is one instance as its peers know it.
@@ -78,6 +81,17 @@ type Monitor struct {
 	FailoverTimeout Duration `json:"failover_timeout"`
 	ParallelSyncs   int      `json:"parallel_syncs"`
 	Announce        string   `json:"announce"`
+	// Open: the sentinels ask for no password, see SentinelSpec.
+	Open bool `json:"open,omitempty"`
+}
+
+// SentinelPassword is what to show a sentinel of the group: the group's password,
+// or none where the sentinels ask for none.
+func (g *InstanceGoal) SentinelPassword(group string) string {
+	if g.Monitor != nil && g.Monitor.Open {
+		return ""
+	}
+	return group
 }
 
 // Seed is what only a first start needs.

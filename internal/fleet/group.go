@@ -35,6 +35,8 @@ type Group struct {
 	WriteProved bool `json:"write_proved,omitempty"`
 	// Members is who makes up the group since that was changed.
 	Members *Membership `json:"members,omitempty"`
+	// Adopted: the group was built by hand and taken over as it ran.
+	Adopted *Adoption `json:"adopted,omitempty"`
 }
 
 // Decision is the choice of the initial master.

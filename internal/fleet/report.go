@@ -30,6 +30,9 @@ type Report struct {
 	Priority  int              `json:"priority,omitempty"`
 	Engines   []EngineReport   `json:"engines,omitempty"`
 	Instances []InstanceReport `json:"instances,omitempty"`
+	// Foreign are servers and sentinels of the distribution's units, for `redfleet
+	// adopt`; those that were adopted are in Instances.
+	Foreign []Foreign `json:"foreign,omitempty"`
 }
 
 // EngineReport is one engine installed on a node.
@@ -49,8 +52,12 @@ type InstanceReport struct {
 	Addr    Addr       `json:"addr"`
 	State   State      `json:"state"`
 	// Reason says why the state is not the assigned one.
-	Reason        string          `json:"reason,omitempty"`
-	Unit          UnitStatus      `json:"unit"`
+	Reason string     `json:"reason,omitempty"`
+	Unit   UnitStatus `json:"unit"`
+	// Under is the unit that runs an adopted instance until it has moved; Moved,
+	// that it runs as redfleet's since.
+	Under         string          `json:"under,omitempty"`
+	Moved         bool            `json:"moved,omitempty"`
 	SecretVersion int             `json:"secret_version,omitempty"`
 	Dataset       *Dataset        `json:"dataset,omitempty"`
 	Redis         *RedisReport    `json:"redis,omitempty"`

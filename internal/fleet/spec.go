@@ -57,6 +57,9 @@ type SentinelSpec struct {
 	FailoverTimeout Duration `toml:"failover_timeout,omitzero" json:"failover_timeout,omitempty"`
 	ParallelSyncs   int      `toml:"parallel_syncs,omitzero" json:"parallel_syncs,omitempty"`
 	Announce        string   `toml:"announce,omitempty" json:"announce,omitempty"`
+	// Open: the sentinels ask for no password, as those of a group that was built
+	// by hand mostly do; its clients know of none.
+	Open bool `toml:"open,omitempty" json:"open,omitempty"`
 }
 
 // How instances make themselves known to each other (hazard S11).
@@ -176,4 +179,6 @@ type SpecRecord struct {
 	Passwords map[string]string `json:"passwords,omitempty"`
 	// InitialMaster answers, by group, an election that could not decide.
 	InitialMaster map[string]string `json:"initial_master,omitempty"`
+	// Adopt marks, by group, those that `redfleet adopt` takes over as they run.
+	Adopt map[string]Adoption `json:"adopt,omitempty"`
 }

@@ -52,6 +52,10 @@ func (v *validator) sentinel(path string, g GroupSpec) {
 			"the new master; use 1 or more", s.ParallelSyncs)
 	}
 	v.oneOf(path+".announce", "announce", s.Announce, []string{AnnounceAddress, AnnounceHostname})
+	if s.Open {
+		v.warnf(path+".open", "the sentinels ask for no password: whoever reaches port %d can tell them to fail over or to watch another server; "+
+			"it is meant for groups that were adopted, whose clients show sentinels none", s.Port)
+	}
 }
 
 // sentinelNodes warns of numbers that cannot survive what they should (S17).
@@ -130,7 +134,7 @@ func fractional(d Duration) bool { return d%Duration(time.Millisecond) != 0 }
 
 func (s SentinelSpec) isZero() bool {
 	return len(s.Nodes) == 0 && s.Port == 0 && s.MasterName == "" && s.Quorum == 0 && s.DownAfter == 0 &&
-		s.FailoverTimeout == 0 && s.ParallelSyncs == 0 && s.Announce == ""
+		s.FailoverTimeout == 0 && s.ParallelSyncs == 0 && s.Announce == "" && !s.Open
 }
 
 // count writes "1 sentinel", "2 sentinels".

@@ -1,6 +1,9 @@
 package secret
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,4 +116,16 @@ func (k Key) WriteKey(path string) error {
 		return fmt.Errorf("write the fleet's key: %w", errors.Join(err, os.Remove(path)))
 	}
 	return nil
+}
+
+// Digest stands for a password where it must not be shown: two are equal under
+// one key where the passwords are. Without the private half it says nothing about
+// the password. No password has no digest.
+func (k Key) Digest(p Password) string {
+	if k.identity == nil || p.IsZero() {
+		return ""
+	}
+	mac := hmac.New(sha256.New, []byte("redfleet password digest "+k.identity.String()))
+	mac.Write([]byte(p.Reveal()))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
