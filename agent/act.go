@@ -24,7 +24,7 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 	t.Redis, t.Sentinel = a.observer.Connections(g.ID)
 	switch s.Kind {
 	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF, converge.Retire, converge.SetQuorum,
-		converge.Forget:
+		converge.Forget, converge.GiveWay, converge.Move, converge.MaskOrigin:
 		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
 	}
 	err = unwritable(a.applier.Do(ctx, s, t), a.cfg.DataDir)
@@ -32,6 +32,10 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 		a.pub.Tell(fleet.Event{Group: g.Group, What: started(g, s), Why: s.Reason})
 	}
 	a.tellMembers(g, s, err)
+	if err == nil && s.Kind == converge.MaskOrigin {
+		a.pub.Tell(fleet.Event{Group: g.Group, What: fmt.Sprintf("%s on %s has moved from %s to redfleet's own unit", g.ID, a.cfg.Node, g.Adopted.Unit),
+			Why: "it was restarted after the adoption; " + g.Adopted.Unit + " is masked"})
+	}
 	switch s.Kind {
 	case converge.TryRewrite:
 		a.observer.Rewrote(s.Instance, err)

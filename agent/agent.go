@@ -49,6 +49,7 @@ type agent struct {
 	offers   *offers
 	roles    *roles
 	gate     *gate
+	foreign  *foreign
 
 	node      state.Node
 	goal      *fleet.Goal
@@ -89,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	group.Go(func() error { return a.pub.Run(ctx) })
 	group.Go(func() error { return a.watches(ctx) })
 	group.Go(func() error { return a.loop(ctx) })
+	group.Go(func() error { return a.survey(ctx) })
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -99,7 +101,7 @@ func Run(ctx context.Context, o Options) error {
 func prepare(ctx context.Context, o Options) (*agent, error) {
 	a := &agent{
 		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
-		outside: o.Outside.withDefaults(), offers: newOffers(), roles: &roles{},
+		outside: o.Outside.withDefaults(), offers: newOffers(), roles: &roles{}, foreign: &foreign{},
 		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, troubles: map[string]trouble{}, lastRole: map[fleet.InstanceID]fleet.Role{},
 	}
 	boot, err := ulid.New(ulid.Timestamp(a.now()), a.outside.Random)

@@ -60,14 +60,14 @@ func (a *agent) newGate() *gate {
 }
 
 func (a *agent) preflight(ctx context.Context, goal fleet.Goal) preflight.Document {
-	a.clearDistro(ctx)
+	a.clearDistro(ctx, goal)
 	return preflight.Run(ctx, preflight.ForAgent(ctx, a.cfg, goal, a.client), a.cfg.PreflightIgnore)
 }
 
 // clearDistro takes the distribution's own units out of service where they are
 // unused (hazard E2); of those that are used, the preflight tells.
-func (a *agent) clearDistro(ctx context.Context) {
-	err := distro.Clear(ctx, a.effects, func(what string) {
+func (a *agent) clearDistro(ctx context.Context, goal fleet.Goal) {
+	err := distro.Clear(ctx, a.effects, adoptedUnits(&goal), func(what string) {
 		a.log.Warn(what)
 		a.pub.Tell(fleet.Event{What: "on " + a.cfg.Node + " " + what, Why: "it would take a port of redfleet's instances at its next start"})
 	})
@@ -111,7 +111,8 @@ func (g *gate) hold(ctx context.Context, goal fleet.Goal, facts converge.Facts, 
 func newInstances(facts converge.Facts, steps []converge.Step) map[fleet.InstanceID]bool {
 	fresh := map[fleet.InstanceID]bool{}
 	for _, s := range steps {
-		if !facts.Instances[s.Instance].Memory.Started {
+		// What was adopted runs already; its unit is only told to give way.
+		if !facts.Instances[s.Instance].Memory.Started && s.Kind != converge.GiveWay {
 			fresh[s.Instance] = true
 		}
 	}

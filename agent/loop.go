@@ -127,7 +127,7 @@ func (a *agent) look(ctx context.Context) (map[fleet.InstanceID]observe.Seen, co
 // drift compares a running server with what is rendered for it. A template that
 // cannot be rendered any more is reported where it counts, at the next start.
 func (a *agent) drift(ctx context.Context, g fleet.InstanceGoal, s observe.Seen, password secret.Password) []string {
-	if s.Info == nil || s.Info.Loading {
+	if s.Info == nil || s.Info.Loading || s.Unmoved {
 		return nil
 	}
 	if a.expected[g.ID] == nil {

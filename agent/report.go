@@ -29,6 +29,7 @@ func (a *agent) publish(seen map[fleet.InstanceID]observe.Seen, reasons map[flee
 	}
 	a.notify.Status(statusLine(r, len(assigned)))
 	r.Instances = append(r.Instances, a.leftovers(assigned)...)
+	r.Foreign = a.foreign.but(a.goal)
 	a.pub.Offer(a.recovery())
 	a.pub.Publish(r, a.services(seen, reasons))
 }
@@ -38,6 +39,9 @@ func (a *agent) instanceReport(g fleet.InstanceGoal, s observe.Seen, reason stri
 		ID: g.ID, Group: g.Group, GroupID: s.Facts.Identity, Kind: g.Kind, Addr: g.Addr,
 		State: converge.StateOf(g.Kind, s.Facts), Unit: s.Facts.Unit, SecretVersion: a.passwords[g.GroupID].version,
 		Reason: firstOf(a.failed[g.ID].text, s.Facts.Problem, reason, s.Answer), Retired: converge.Retired(&g, s.Facts),
+	}
+	if r.Moved = g.Adopted != nil && !s.Unmoved; s.Unmoved {
+		r.Under = g.Adopted.Unit
 	}
 	if r.State == fleet.Running {
 		r.Reason = s.Facts.Problem // a file that cannot be read: the next start would be refused

@@ -115,9 +115,9 @@ func (s *Supervisor) Nudge(ctx context.Context, unit string) error {
 	return nil
 }
 
-// Retire disables and masks a unit whose instance has moved, and removes what
+// MaskOrigin disables and masks a unit whose instance has moved, and removes what
 // GiveWay wrote.
-func (s *Supervisor) Retire(ctx context.Context, unit string) error {
+func (s *Supervisor) MaskOrigin(ctx context.Context, unit string) error {
 	if err := TakeOut(ctx, unit); err != nil {
 		return err
 	}

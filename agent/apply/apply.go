@@ -38,6 +38,8 @@ type Applier struct {
 	Templates *templates.Set
 	Store     *state.Store
 	Starter   Starter
+	// Adopter is nil where units of systemd are not to be had.
+	Adopter Adopter
 	// UnitsFence: the unit of a redis instance runs the boot fence before the
 	// server, which decides anew, and it alone writes redis.conf and notes the
 	// start. Two that write the role could cross each other.
@@ -92,6 +94,8 @@ func (a *Applier) Do(ctx context.Context, s converge.Step, t Target) error {
 		return a.startSentinel(ctx, s, t)
 	case converge.Retire:
 		return a.retire(ctx, t)
+	case converge.GiveWay, converge.Move, converge.MaskOrigin:
+		return a.adopt(ctx, s, t)
 	default:
 		return a.small(ctx, s, t)
 	}

@@ -20,6 +20,11 @@ const (
 	LabelRetire    effect.Label = "agent: retire an instance"
 	LabelQuorum    effect.Label = "agent: set a sentinel's quorum"
 	LabelForget    effect.Label = "agent: have a sentinel forget"
+	LabelGiveWay   effect.Label = "agent: have an adopted instance's unit give way"
+	LabelNudge     effect.Label = "agent: have an adopted instance move"
+	LabelOrigin    effect.Label = "agent: take an adopted instance's unit out of service"
+	LabelData      effect.Label = "takeover: move a data file"
+	LabelConf      effect.Label = "takeover: bring the configuration along"
 )
 
 // Labels are all of them.
@@ -29,4 +34,10 @@ func Labels() []effect.Label {
 		LabelProbe, LabelTryWrite, LabelClear, LabelPriority, LabelAOF, LabelIntroduce,
 		LabelRetire, LabelQuorum, LabelForget,
 	}
+}
+
+// AdoptLabels are those of effects on an adopted instance, which only a machine with
+// systemd has.
+func AdoptLabels() []effect.Label {
+	return []effect.Label{LabelGiveWay, LabelNudge, LabelOrigin, LabelData, LabelConf}
 }

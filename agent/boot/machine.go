@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/engine"
@@ -29,8 +30,35 @@ type machine struct {
 	find     engine.Finder
 }
 
-// read gathers it and refuses what cannot be relied upon.
+// read gathers it for the fence, and refuses what cannot be relied upon.
 func read(ctx context.Context, o Options) (machine, error) {
+	m, err := readAny(ctx, o)
+	if err != nil {
+		return m, err
+	}
+	if m.instance.Kind != fleet.KindRedis {
+		return m, fmt.Errorf("%s is a %s; the fence is for redis instances: a sentinel starts from its own file and waits for nobody",
+			m.instance.ID, m.instance.Kind)
+	}
+	return m, m.refuseUnmoved()
+}
+
+// refuseUnmoved: an adopted instance that is started before it has moved would find
+// its folder empty.
+func (m machine) refuseUnmoved() error {
+	var memory converge.Memory
+	if m.instance.Adopted == nil {
+		return nil
+	}
+	if _, err := m.store.Instance(m.instance.ID, &memory); err != nil || memory.Moved {
+		return err
+	}
+	return fmt.Errorf("%s was adopted and has not moved here yet; a restart of its old unit moves it: systemctl restart %s",
+		m.instance.ID, m.instance.Adopted.Unit)
+}
+
+// readAny is read for an instance of any kind.
+func readAny(ctx context.Context, o Options) (machine, error) {
 	config, id := o.Config, o.Instance
 	m := machine{config: config, find: o.FindEngine}
 	if m.find == nil {
@@ -89,8 +117,6 @@ func (m *machine) readGoal(id fleet.InstanceID) error {
 	case m.instance.ID == "":
 		return fmt.Errorf("no %s in goal %d of node %s, which has: %s; a unit left over from an earlier plan is removed by systemctl disable",
 			id, goal.Epoch, goal.Node, strings.Join(ids, " "))
-	case m.instance.Kind != fleet.KindRedis:
-		return fmt.Errorf("%s is a %s; the fence is for redis instances: a sentinel starts from its own file and waits for nobody", id, m.instance.Kind)
 	}
 	m.goal = goal
 	m.goal.Instances = []fleet.InstanceGoal{m.instance}

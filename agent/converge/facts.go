@@ -26,6 +26,8 @@ type Instance struct {
 	Problem string
 	Memory  Memory
 	Disk    Disk
+	// Origin is the unit that an adopted instance comes from; nil for any other.
+	Origin *Origin
 	// Redis and Sentinel are there when the process answers.
 	Redis    *Redis
 	Sentinel *Sentinel
@@ -70,6 +72,8 @@ type Memory struct {
 	// token with which this sentinel was last told to forget.
 	Change int    `json:"change,omitempty"`
 	Forgot string `json:"forgot,omitempty"`
+	// Moved: an adopted instance has redfleet's unit and folder now.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // Disk is what the files of an instance say.

@@ -64,6 +64,9 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 	if reason := refuse(g, in); reason != "" {
 		return nil, why{reason: reason}
 	}
+	if g.Adopted != nil && !in.Memory.Moved {
+		return adopted(g, in)
+	}
 	if g.Assigned == fleet.Running && in.Unit.State == fleet.UnitActive && !answers(g.Kind, in) {
 		return nil, why{reason: "the process runs and does not answer yet"}
 	}
@@ -75,7 +78,7 @@ func planInstance(g *fleet.InstanceGoal, in Instance, f Facts) ([]Step, why) {
 	case fleet.StepRetire:
 		return retire(g, in, row), why{}
 	case fleet.StepKeep:
-		return keep(g, in, f), why{}
+		return append(maskOrigin(g, in), keep(g, in, f)...), why{}
 	case fleet.StepInstall:
 		return []Step{{Kind: Install, Instance: g.ID, Reason: row.Reason}}, why{reason: row.Reason}
 	default:

@@ -33,6 +33,12 @@ const (
 	SetQuorum Kind = "set-quorum"
 	// Forget has a sentinel forget whom it knows of its group, once for a token.
 	Forget Kind = "forget"
+	// GiveWay has the unit of an adopted instance move it at its next start.
+	GiveWay Kind = "give-way"
+	// Move has systemd start that unit, which moves the instance.
+	Move Kind = "move"
+	// MaskOrigin takes that unit out of service once the instance has moved.
+	MaskOrigin Kind = "mask-origin"
 )
 
 // Step is one thing to do, with its reason for log and event.

@@ -27,6 +27,9 @@ type settings struct {
 	watches []string
 	// myID is a sentinel's, which is in the name of its connections.
 	myID string
+	// file is the configuration file, lines are all settings in their order.
+	file  string
+	lines []redisconf.Directive
 }
 
 // maxIncludes is how deep files may include each other.
@@ -38,12 +41,13 @@ const maxIncludes = 8
 func readSettings(argv []string, sentinel bool) (settings, error) {
 	var lines []redisconf.Directive
 	rest := argv[min(1, len(argv)):]
+	file := ""
 	if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
 		var err error
 		if lines, err = readFile(rest[0], 0); err != nil {
 			return settings{}, err
 		}
-		rest = rest[1:]
+		file, rest = rest[0], rest[1:]
 	}
 	for i := 0; i < len(rest); i++ {
 		name, ok := strings.CutPrefix(rest[i], "--")
@@ -57,7 +61,9 @@ func readSettings(argv []string, sentinel bool) (settings, error) {
 		}
 		lines = append(lines, d)
 	}
-	return settle(lines, sentinel)
+	s, err := settle(lines, sentinel)
+	s.file, s.lines = file, lines
+	return s, err
 }
 
 func readFile(path string, depth int) ([]redisconf.Directive, error) {

@@ -11,6 +11,7 @@ package distro
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/redfleet/redfleet/internal/effect"
@@ -100,10 +101,11 @@ const LabelTakeOut effect.Label = "agent: take a unit of the distribution out of
 
 // Clear takes every unit of the distribution that is unused out of service, and
 // tells of each; what is used it leaves, for Look to tell. The agent does this on
-// a machine that is to get its first instance.
-func Clear(ctx context.Context, effects effect.Runner, tell func(string)) error {
+// a machine that is to get its first instance. Units in keep are left alone: what
+// they run was adopted.
+func Clear(ctx context.Context, effects effect.Runner, keep []string, tell func(string)) error {
 	return each(ctx, func(f Finding) error {
-		if f.Verdict != TakeOut {
+		if f.Verdict != TakeOut || slices.Contains(keep, f.Unit) {
 			return nil
 		}
 		return takeOut(ctx, f, effects, tell)

@@ -142,7 +142,7 @@ func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, 
 			continue
 		}
 		wg.Go(func() {
-			c := via.Sentinel(m.Addr, password)
+			c := via.Sentinel(m.Addr, g.SentinelPassword(password))
 			defer c.Close()
 			info, err := c.Observe(ctx, g.Monitor.MasterName, false)
 			if err == nil {

@@ -72,6 +72,8 @@ type Seen struct {
 	EmptyMark string
 	// Drift are directives whose live value is not the rendered one.
 	Drift []string
+	// Unmoved: an adopted instance still runs under the unit that it was adopted from.
+	Unmoved bool
 	// Answer says why the process gives no answer; empty when it does.
 	Answer string
 }
@@ -111,12 +113,16 @@ func (o *Observer) Look(ctx context.Context, g fleet.InstanceGoal, password secr
 		w.password = password
 	}
 	s := o.files(g)
-	unit, err := o.Units.Status(ctx, g.ID)
+	unit, err := o.unit(ctx, g, &s)
 	if err != nil {
 		s.Facts.Problem = err.Error()
 		return s
 	}
 	s.Facts.Unit = unit
+	if unit.State != fleet.UnitActive && s.Unmoved {
+		w.close()
+		return s // what it would start as is asked once it has moved
+	}
 	if unit.State != fleet.UnitActive {
 		return o.down(ctx, g, w, s)
 	}

@@ -65,12 +65,15 @@ func (o *Observer) probeKey(ctx context.Context, g fleet.InstanceGoal, w *watche
 
 func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watched, s *Seen) {
 	if w.sentinel == nil {
-		w.sentinel = o.redis().Sentinel(g.Addr, w.password.Reveal())
+		w.sentinel = o.redis().Sentinel(g.Addr, g.SentinelPassword(w.password.Reveal()))
 	}
 	info, err := w.sentinel.Observe(ctx, g.Monitor.MasterName, true)
 	if err != nil {
 		s.Answer = err.Error()
 		return
+	}
+	if g.Monitor.Open {
+		info.Report.PasswordOK = true // it answered to none, as it should
 	}
 	s.Sentinel = &info
 	peers, reached := map[string]bool{}, map[string]bool{}

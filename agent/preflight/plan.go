@@ -94,6 +94,9 @@ func OfGoal(goal fleet.Goal) Plan {
 	p := Plan{Source: fmt.Sprintf("goal %d", goal.Epoch)}
 	seen := map[fleet.Addr]bool{}
 	for _, g := range goal.Instances {
+		if g.Adopted != nil {
+			continue // it runs, and needs nothing of the machine that it does not have
+		}
 		p.Instances = append(p.Instances, Instance{ID: g.ID, Kind: g.Kind, Group: g.Group, Engine: g.Engine,
 			Ports: portsOf(g.Topology, g.Kind, g.Addr.Port), Config: g.Config})
 		p.Names = p.Names || g.Monitor != nil && g.Monitor.Announce == fleet.AnnounceHostname

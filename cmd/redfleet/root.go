@@ -33,7 +33,7 @@ keeps the credentials the same everywhere and verifies what came up. They meet i
 	root.SetErr(stderr)
 	root.AddCommand(
 		newAgent(), newFence(), newPreflight(), newCoordinator(), newDevConsul(), newLab(),
-		newStatus(), newVerify(), newEvents(),
+		newStatus(), newVerify(), newEvents(), newAdopt(), newTakeover(),
 		newInit(), newJoin(), newSpec(), newApply(), newNode(), newCredentials(), newRecover(), newMan(), newVersion(),
 	)
 	root.SetFlagErrorFunc(flagError)

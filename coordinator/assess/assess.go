@@ -39,6 +39,7 @@ func Group(w fleet.World, name string) fleet.Assessment {
 	}
 	if v.rec != nil {
 		a.CredentialsVersion = v.rec.CredentialsVersion
+		a.Adopted = v.adopted()
 	}
 	a.State, a.Reason = v.state(checks)
 	return a

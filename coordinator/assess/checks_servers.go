@@ -123,6 +123,9 @@ func (v *view) checkConfigRewrite(f *finding) {
 	f.seen = "OK on " + count(len(live(v.servers)), "server")
 	for _, m := range live(v.servers) {
 		f.rest(m)
+		if under := m.inst.Under; under != "" {
+			f.seen += "; not tried on " + m.node + ", which was adopted and has not moved"
+		}
 		if reply := m.inst.Redis.RewriteError; reply != "" {
 			f.fail(m.node, "answers", reply)
 		}
@@ -216,6 +219,9 @@ func (v *view) checkWritePath(f *finding) {
 	case v.rec.WriteProved:
 		f.seen = "proved when the group formed"
 		return
+	case v.rec.Adopted != nil:
+		f.seen = "not tried: the group served already when it was adopted; links and offsets tell"
+		return
 	case v.rec.Probe == "":
 		f.fail("never proved")
 		return
@@ -239,6 +245,9 @@ func (v *view) checkDrift(f *finding) {
 	f.seen = "none"
 	for _, m := range live(v.servers) {
 		f.rest(m)
+		if m.inst.Under != "" {
+			f.seen += "; not compared on " + m.node + ", which was adopted and has not moved"
+		}
 		if drift := m.inst.Redis.Drift; len(drift) > 0 {
 			f.fail(m.node, "differs in", strings.Join(drift, ", "))
 		}

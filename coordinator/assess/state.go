@@ -54,6 +54,9 @@ func (v *view) unformed() (fleet.GroupState, string) {
 	if lost := v.lostRecord(); lost != "" {
 		return v.servesStill(), lost
 	}
+	if marks, adopted := v.w.Spec.Adopt[v.g.Name]; adopted {
+		return v.adopting(marks)
+	}
 	d, err := elect.Initial(v.g, elect.Candidates(v.g, v.w.Reports), v.w.Spec.InitialMaster[v.g.Name])
 	switch {
 	case errors.Is(err, elect.ErrMissing):

@@ -35,11 +35,14 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 		}
 		for i := range base.Sentinels {
 			base.Sentinels[i].ID = SentinelID(rec.ID, base.Sentinels[i].Node)
+			if was := rec.Adopted.Instance(base.Sentinels[i].Node, fleet.KindSentinel); was != nil {
+				base.Sentinels[i].ID = was.MyID // it keeps its own
+			}
 		}
 		base.Monitor = &fleet.Monitor{
 			MasterName: g.Sentinel.MasterName, Quorum: g.Sentinel.Quorum,
 			DownAfter: g.Sentinel.DownAfter, FailoverTimeout: g.Sentinel.FailoverTimeout,
-			ParallelSyncs: g.Sentinel.ParallelSyncs, Announce: g.Sentinel.Announce,
+			ParallelSyncs: g.Sentinel.ParallelSyncs, Announce: g.Sentinel.Announce, Open: g.Sentinel.Open,
 		}
 	}
 	if rec.Members != nil {
@@ -49,16 +52,27 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 		inst := base
 		inst.Kind, inst.Addr, inst.ID = fleet.KindRedis, m.Addr, fleet.NewInstanceID(fleet.KindRedis, g.Name, m.Addr.Port)
 		inst.Config = g.WithDurability()
+		inst.Adopted = originOf(rec, m.Node, fleet.KindRedis)
 		add(goals, m.Node, inst)
 	}
 	for _, m := range base.Sentinels {
 		inst := base
 		inst.Kind, inst.Addr, inst.ID = fleet.KindSentinel, m.Addr, fleet.NewInstanceID(fleet.KindSentinel, g.Name, m.Addr.Port)
 		inst.Forget = forgetOf(rec, m.Node)
+		inst.Adopted = originOf(rec, m.Node, fleet.KindSentinel)
 		add(goals, m.Node, inst)
 	}
 	addRetired(goals, w, rec)
 	return true
+}
+
+// originOf is where an adopted instance comes from; nil for any other.
+func originOf(rec fleet.Group, node string, kind fleet.Kind) *fleet.Origin {
+	was := rec.Adopted.Instance(node, kind)
+	if was == nil {
+		return nil
+	}
+	return &was.From
 }
 
 // seedOf gives the seed while the group forms and nil from then on: after

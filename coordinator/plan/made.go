@@ -36,7 +36,7 @@ func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.Group
 	if m := inst.Monitor; m != nil {
 		g.Sentinel.MasterName, g.Sentinel.Quorum, g.Sentinel.Announce = m.MasterName, m.Quorum, m.Announce
 		g.Sentinel.DownAfter, g.Sentinel.FailoverTimeout = m.DownAfter, m.FailoverTimeout
-		g.Sentinel.ParallelSyncs = m.ParallelSyncs
+		g.Sentinel.ParallelSyncs, g.Sentinel.Open = m.ParallelSyncs, m.Open
 	}
 	return g
 }

@@ -101,6 +101,9 @@ func mintFleet(w fleet.World, mint Mint, p *Plan) string {
 // advance gives a group's record: elected now, moved one phase on, or as it is.
 func advance(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group, bool) {
 	rec, ok := w.Groups[g.Name]
+	if marks, adopted := w.Spec.Adopt[g.Name]; !ok && adopted {
+		return adoptGroup(w, g, marks, mint, p)
+	}
 	if !ok {
 		return electGroup(w, g, mint, p)
 	}

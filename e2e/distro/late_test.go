@@ -39,7 +39,7 @@ func lateKey(t *testing.T) {
 		return nil
 	})
 	var told []string
-	if err := distro.Clear(t.Context(), effects, func(what string) { told = append(told, what) }); err != nil {
+	if err := distro.Clear(t.Context(), effects, nil, func(what string) { told = append(told, what) }); err != nil {
 		t.Fatal(err)
 	}
 	if !written || len(told) > 0 {

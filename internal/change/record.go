@@ -24,6 +24,7 @@ func Record(old *fleet.SpecRecord, next fleet.Spec, p Plan, initial map[string]s
 	if old != nil {
 		maps.Copy(rec.Passwords, old.Passwords)
 		rec.InitialMaster = maps.Clone(old.InitialMaster)
+		rec.Adopt = old.Adopt
 		for group, node := range initial {
 			if rec.InitialMaster == nil {
 				rec.InitialMaster = map[string]string{}

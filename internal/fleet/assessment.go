@@ -30,7 +30,25 @@ type Assessment struct {
 	Sentinels          []SentinelStatus `json:"sentinels"`
 	Quorum             *QuorumStatus    `json:"quorum"`
 	CredentialsVersion int              `json:"credentials_version"`
-	Checks             []Check          `json:"-"`
+	// Adopted says of a group that was built by hand how far it has moved; nil for
+	// any other.
+	Adopted *AdoptedStatus `json:"adopted,omitempty"`
+	Checks  []Check        `json:"-"`
+}
+
+// AdoptedStatus is how far an adopted group has moved to redfleet's own units.
+type AdoptedStatus struct {
+	Moved int `json:"moved"`
+	Of    int `json:"of"`
+	// Waiting are those that move at their next restart.
+	Waiting []AdoptedWaiting `json:"waiting"`
+}
+
+// AdoptedWaiting is an instance that runs under the unit that it was adopted from.
+type AdoptedWaiting struct {
+	Node string     `json:"node"`
+	ID   InstanceID `json:"id"`
+	Unit string     `json:"unit"`
 }
 
 // MasterStatus is the master that ROLE and the sentinels agree on.

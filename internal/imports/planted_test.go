@@ -29,6 +29,7 @@ func sound() fstest.MapFS {
 		"internal/consultest/suite.go":   file("consultest", own("internal/consul"), `"testing"`),
 		"internal/fleet/testdata/no.go":  {Data: []byte("not Go")},
 		".ci/tools/main.go":              {Data: []byte("not Go")},
+		"coordinator/adopt/adopt.go":     file("adopt", own("internal/fleet")),
 	}
 }
 

@@ -173,7 +173,7 @@ func fleetAlone(m module) (broken []string) {
 func pure() []string {
 	return []string{
 		"agent/converge", "agent/fence",
-		"coordinator/assess", "coordinator/elect", "coordinator/plan", "coordinator/rebuild", "coordinator/request",
+		"coordinator/adopt", "coordinator/assess", "coordinator/elect", "coordinator/plan", "coordinator/rebuild", "coordinator/request",
 	}
 }
 

@@ -88,7 +88,11 @@ func group(w io.Writer, fleetName string, g fleet.Assessment, s Style) error {
 	if err := write(w, "  ", t); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, "  "+footer(g, s))
+	lines := "  " + footer(g, s)
+	if g.Adopted != nil {
+		lines += "\n  " + adopted(*g.Adopted, s)
+	}
+	_, err := fmt.Fprintln(w, lines)
 	return err
 }
 
