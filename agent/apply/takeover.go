@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -95,7 +96,11 @@ func (a *Applier) moveData(ctx context.Context, from, to string) error {
 
 // rename moves one file or folder where there is one, and never over another.
 func rename(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	do := func() error { return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE) }
+	err := do()
+	if errors.Is(err, unix.EXDEV) {
+		err = amongHostMounts(do)
+	}
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return nil // nothing is there, or it was moved before
@@ -106,6 +111,31 @@ func rename(from, to string) error {
 			"move it there by hand, or set data_dir in agent.toml to a folder on the same one", from, to)
 	}
 	return fmt.Errorf("moving %s: %w", from, err)
+}
+
+// amongHostMounts does something with the mounts of the machine's first process.
+// systemd gives the commands of a unit that has ReadWritePaths= a mount of its own on
+// each of these folders, also those that run with full privileges; between two mounts
+// nothing can be renamed, although it is one file system.
+func amongHostMounts(do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with this function
+		mounts, err := os.Open("/proc/1/ns/mnt")
+		if err != nil {
+			done <- err
+			return
+		}
+		defer mounts.Close()
+		if err = unix.Unshare(unix.CLONE_FS); err == nil {
+			err = unix.Setns(int(mounts.Fd()), unix.CLONE_NEWNS)
+		}
+		if err == nil {
+			err = do()
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // give makes what was moved the instances' user's. Links are not followed, and a
