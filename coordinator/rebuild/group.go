@@ -29,6 +29,7 @@ func (p *Plan) group(f Found, w fleet.World, name string) {
 	}
 	made := plan.AsMade(w, fleet.GroupSpec{Name: name}, rec)
 	rec.Members = membership(p.Goals, made)
+	rec.Adopted = adoption(p.Goals, name)
 	p.Groups = append(p.Groups, rec)
 	p.Spec.Fleet.Name = f.Fleet
 	p.Spec.Groups = append(p.Spec.Groups, made)
