@@ -85,6 +85,15 @@ vagrant-test: ## a real `vagrant up` to verified, halt of the master, return, de
 	@[[ $$(id -u) == 0 ]] || { echo "make vagrant-test makes real machines (namespaces, mounts, cgroups): run it as root, for example sudo -E make vagrant-test" >&2; exit 1; }
 	@REDFLEET_BOX_FILE=$$($(MAKE) --no-print-directory vagrant-box) .ci/e2e ./e2e/vagrant
 
+SEEDS ?= 1000
+.PHONY: sim
+sim: ## the simulation: SEEDS=10000 many, SEED=123 one with all that happens, SCHEDULE=file one again
+	@go run ./e2e/sim --seeds $(SEEDS) $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULE),--schedule $(SCHEDULE))
+
+.PHONY: sim-bugs
+sim-bugs: ## puts bugs back on purpose and shows that the simulation finds each within 2,000 seeds
+	@go run ./e2e/sim --bugs --seeds 2000
+
 .PHONY: bench
 bench: bench-bringup bench-footprint ## both benches
 

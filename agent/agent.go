@@ -62,6 +62,8 @@ type agent struct {
 	lastRole map[fleet.InstanceID]fleet.Role
 	// troubles are those that were told of each server and not ended since.
 	troubles map[string]trouble
+	// acted is when a step was carried out last.
+	acted time.Time
 	// held is the last reason told of each instance that stays down.
 	held map[fleet.InstanceID]string
 }

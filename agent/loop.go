@@ -18,6 +18,8 @@ import (
 const (
 	// lookForming: a group forms, and each look can bring it further.
 	lookForming = 15 * time.Millisecond
+	// formingShare is how small a part of a wait so far the next look may add to it.
+	formingShare = 20
 	// lookWaiting: an instance is down and waits for something outside.
 	lookWaiting = 200 * time.Millisecond
 	// lookRest: all is as it should be.
@@ -94,9 +96,14 @@ func (a *agent) nextLook(acted bool, outcome converge.Outcome) time.Duration {
 	for _, g := range a.goal.Instances {
 		forming = forming || g.Seed != nil
 	}
+	if acted {
+		a.acted = a.now()
+	}
 	switch {
-	case forming || acted:
+	case acted:
 		return lookForming
+	case forming: // soon, but not for ever: a node may stay away for hours
+		return min(max(lookForming, a.now().Sub(a.acted)/formingShare), lookWaiting)
 	case len(outcome.Reasons) > 0:
 		return lookWaiting
 	default:

@@ -18,6 +18,7 @@ import (
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/observe"
+	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -40,10 +41,11 @@ type Options struct {
 	Tell func(Held)
 	// Hook is asked at each labelled effect; nil in production.
 	Hook effect.Hook
-	// The simulation replaces these. Nil means the machine's network, and the engine
-	// that package engine finds.
+	// The simulation replaces these. Nil means the machine's network, the engine
+	// that package engine finds, and the kernel's clock.
 	Network    observe.Network
 	FindEngine engine.Finder
+	Clock      state.Clock
 }
 
 // Held is the refusal of a start, by a rule of docs/design.md ("The fence"): a

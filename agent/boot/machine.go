@@ -73,6 +73,7 @@ func readAny(ctx context.Context, o Options) (machine, error) {
 	} else if err != nil {
 		return m, err
 	}
+	m.store.Clock = o.Clock
 	if err := m.readGoal(id); err != nil {
 		return m, err
 	}

@@ -157,7 +157,7 @@ func (p *Publisher) Tell(e fleet.Event) {
 
 // Run writes until ctx ends or the name turns out to be taken (ErrNameTaken).
 func (p *Publisher) Run(ctx context.Context) error {
-	renew := time.NewTicker(renewEvery + p.Jitter(renewEvery/20))
+	renew := time.NewTicker(renewEvery + p.Jitter("renew", renewEvery/20))
 	defer renew.Stop()
 	again := time.NewTimer(signEvery)
 	defer again.Stop()
@@ -183,6 +183,11 @@ func (p *Publisher) Run(ctx context.Context) error {
 		if !due {
 			continue
 		}
+		select { // whether the session is still there is asked before it is written under
+		case <-p.recheck:
+			p.renew(ctx)
+		default:
+		}
 		switch err := p.write(ctx); {
 		case errors.Is(err, ErrNameTaken):
 			return err
@@ -191,7 +196,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case err != nil:
 			tell("reporting", err)
 			outage = true
-			again.Reset(wait + p.Jitter(wait))
+			again.Reset(wait + p.Jitter("report", wait))
 			wait = min(2*wait, retryMost)
 			continue
 		}

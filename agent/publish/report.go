@@ -59,7 +59,9 @@ func (p *Publisher) resolve(ctx context.Context, key string) error {
 		return errors.New("the node's session was lost; a new one is made")
 	}
 	other, err := records.Decode[fleet.Report](key, e.Value)
-	if err == nil && other.Boot != p.Boot {
+	// At our own address, whose port is ours, it can only be an earlier life of this
+	// agent: a write that was on its way, or a Consul that was restored.
+	if err == nil && other.Boot != p.Boot && other.Address != p.Address {
 		return p.taken(other)
 	}
 	p.index = e.Index

@@ -49,7 +49,7 @@ type down struct {
 // shorter than that; where it is noted already, in this boot of the machine, that
 // stays.
 func (s *Store) NoteDown(id fleet.InstanceID) error {
-	now, err := clock()
+	now, err := s.clock()
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Store) NoteDown(id fleet.InstanceID) error {
 // DownFor tells how long ago NoteDown was called first, not counting the time
 // that the machine was off or suspended; 0 where it was not called in this boot.
 func (s *Store) DownFor(id fleet.InstanceID) (time.Duration, error) {
-	now, err := clock()
+	now, err := s.clock()
 	if err != nil {
 		return 0, err
 	}
@@ -81,8 +81,15 @@ func (s *Store) noted(id fleet.InstanceID, now down) (bool, time.Duration) {
 	return true, now.Since - before.Since
 }
 
+// Clock tells which boot of the machine this is, and the monotonic clock in it.
+type Clock func() (boot string, since time.Duration, err error)
+
 // clock reads the monotonic clock and which boot it belongs to.
-func clock() (down, error) {
+func (s *Store) clock() (down, error) {
+	if s.Clock != nil {
+		boot, since, err := s.Clock()
+		return down{Boot: boot, Since: since}, err
+	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return down{}, fmt.Errorf("cannot tell one boot of the machine from another: %w", err)

@@ -106,7 +106,7 @@ func TestDownFor(t *testing.T) {
 // boot is this boot's id as a note has it.
 func boot(t *testing.T) string {
 	t.Helper()
-	now, err := clock()
+	now, err := (&Store{}).clock()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,11 @@ import (
 )
 
 // Store is the state folder of one agent.
-type Store struct{ dir string }
+type Store struct {
+	dir string
+	// Clock, when set, stands in for the kernel's: the simulation's.
+	Clock Clock
+}
 
 // Node is what the agent knows about itself and its fleet.
 type Node struct {

@@ -59,7 +59,7 @@ func (l *Lease) awaitFree(ctx context.Context) error {
 func (l *Lease) take(ctx context.Context, held *Held) error {
 	limited, cancel := context.WithDeadline(ctx, held.Deadline())
 	defer cancel()
-	retry := newBackoff(50*time.Millisecond, time.Second, l.jitter)
+	retry := newBackoff(50*time.Millisecond, time.Second, l.jitter, "take")
 	for {
 		got, err := l.store.Acquire(limited, l.key, l.value, held.session)
 		switch {
@@ -73,7 +73,7 @@ func (l *Lease) take(ctx context.Context, held *Held) error {
 				return err
 			}
 		}
-		if !sleep(limited, retry.NextBackOff()+l.jitter(20*time.Millisecond)) {
+		if !sleep(limited, retry.NextBackOff()+l.jitter("take", 20*time.Millisecond)) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

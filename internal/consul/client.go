@@ -52,16 +52,17 @@ type Options struct {
 	// Transport carries the requests; nil means the network. The simulation puts
 	// its own in.
 	Transport http.RoundTripper
-	// Jitter gives a length of time of 0 to below most, which is above 0; nil
-	// means a random one. It is called from several goroutines.
+	// Jitter spreads what repeats; nil means at random. It is called from several
+	// goroutines.
 	Jitter Jitter
 }
 
-// Jitter gives a length of time of 0 to below most, which is above 0.
-type Jitter func(most time.Duration) time.Duration
+// Jitter gives a length of time of 0 to below most, which is above 0. what names the
+// wait that it is for, so that it can be the same again for a test.
+type Jitter func(what string, most time.Duration) time.Duration
 
 // RandomJitter is the Jitter of production.
-func RandomJitter(most time.Duration) time.Duration { return rand.N(most) }
+func RandomJitter(_ string, most time.Duration) time.Duration { return rand.N(most) }
 
 // Client speaks to one Consul agent. It is safe for concurrent use; a process
 // needs only one (hazard K9).

@@ -49,7 +49,7 @@ func (c *Client) Lease(key, value string, ttl, lockDelay time.Duration) *Lease {
 // that the next one need not wait, and returns f's error. When ctx ends, Run gives
 // the lease up and returns ctx's error. No goroutine outlives Run.
 func (l *Lease) Run(ctx context.Context, f func(ctx context.Context, held *Held) error) error {
-	retry := newBackoff(100*time.Millisecond, 5*time.Second, l.jitter)
+	retry := newBackoff(100*time.Millisecond, 5*time.Second, l.jitter, "campaign")
 	failing := false
 	for {
 		held, err := l.campaign(ctx)
@@ -116,8 +116,8 @@ func (l *Lease) hold(ctx context.Context, held *Held, f func(context.Context, *H
 // coordinators do not beat in step, and moves the fence with each success. It
 // returns the reason when the lease is lost.
 func (l *Lease) keepRenewed(ctx context.Context, held *Held, fence *time.Timer) error {
-	pause := func() time.Duration { return l.ttl/3 - l.jitter(l.ttl/30+1) }
-	retry := newBackoff(l.ttl/60, l.ttl/10, l.jitter)
+	pause := func() time.Duration { return l.ttl/3 - l.jitter("renew", l.ttl/30+1) }
+	retry := newBackoff(l.ttl/60, l.ttl/10, l.jitter, "renew")
 	next := pause()
 	failing := false
 	for sleep(ctx, next) {

@@ -56,11 +56,11 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 		last    []Entry
 		told    bool
 		failing bool
-		retry   = newBackoff(50*time.Millisecond, 10*time.Second, c.jitter)
-		idle    = newBackoff(10*time.Millisecond, time.Second, c.jitter)
+		retry   = newBackoff(50*time.Millisecond, 10*time.Second, c.jitter, what)
+		idle    = newBackoff(10*time.Millisecond, time.Second, c.jitter, what)
 	)
 	for {
-		entries, meta, wait, err := c.blockingQuery(ctx, index, ask)
+		entries, meta, wait, err := c.blockingQuery(ctx, what, index, ask)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -107,11 +107,11 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 
 // blockingQuery asks with a wait that is a little different each time, so that a
 // fleet's watches do not come back together; it gives that wait too.
-func (c *Client) blockingQuery(ctx context.Context, index uint64, ask poll) ([]Entry, *api.QueryMeta, time.Duration, error) {
+func (c *Client) blockingQuery(ctx context.Context, what string, index uint64, ask poll) ([]Entry, *api.QueryMeta, time.Duration, error) {
 	timeout := c.timeout
 	q := &api.QueryOptions{WaitIndex: index}
 	if index > 0 {
-		q.WaitTime = c.wait - c.jitter(c.wait/10+1)
+		q.WaitTime = c.wait - c.jitter(what, c.wait/10+1)
 		// Consul itself adds up to a sixteenth.
 		timeout += q.WaitTime + q.WaitTime/16
 	}
@@ -141,18 +141,19 @@ func sameEntry(a, b Entry) bool {
 type retries struct {
 	*backoff.ExponentialBackOff
 	jitter Jitter
+	what   string
 }
 
-func newBackoff(first, most time.Duration, jitter Jitter) retries {
+func newBackoff(first, most time.Duration, jitter Jitter, what string) retries {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = first, most, 2, 0
-	return retries{b, jitter}
+	return retries{b, jitter, what}
 }
 
 // NextBackOff gives the next wait.
 func (r retries) NextBackOff() time.Duration {
 	d := r.ExponentialBackOff.NextBackOff()
-	return d/2 + r.jitter(d+1)
+	return d/2 + r.jitter(r.what, d+1)
 }
 
 // sleep waits for d and gives false when ctx ended first.

@@ -43,7 +43,7 @@ func layerOf(dir string) (int, bool) {
 	case dir == "internal/fleet":
 		return layerRecords, true
 	// Whole fleets, the machines for them, and how a command shows them.
-	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/view"),
+	case under(dir, "internal/lab"), under(dir, "internal/fleettest"), under(dir, "internal/sim"), under(dir, "internal/view"),
 		dir == "e2e/machine", dir == "e2e/machinetest":
 		return layerLab, true
 	case under(dir, "internal"), under(dir, "templates"), under(dir, "systemd"):

@@ -1,0 +1,248 @@
+// Sim runs the simulation (internal/sim) on all cores, a process for each, and says
+// what it came to:
+//
+//	go run ./e2e/sim --seeds 10000
+//	go run ./e2e/sim --seed 123          one seed, with all that happens
+//	go run ./e2e/sim --schedule file     a schedule that a failing seed printed
+//	go run ./e2e/sim --bugs --seeds 2000 whether each planted bug is found
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/sim"
+	"github.com/redfleet/redfleet/internal/sim/bugs"
+)
+
+const pkg = "./internal/sim"
+
+func main() {
+	seeds := flag.Int("seeds", 300, "how many seeds")
+	first := flag.Uint64("first", 1, "the first of them")
+	seed := flag.Uint64("seed", 0, "this one alone, with all that happens")
+	schedule := flag.String("schedule", "", "this schedule alone, with all that happens")
+	withBugs := flag.Bool("bugs", false, "plant each bug and look for it")
+	flag.Parse()
+	var err error
+	switch {
+	case *seed != 0 || *schedule != "":
+		err = replay(*seed, *schedule)
+	case *withBugs:
+		err = findBugs(*first, *seeds)
+	default:
+		err = many(*first, *seeds)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sim:", err)
+		os.Exit(1)
+	}
+}
+
+func replay(seed uint64, schedule string) error {
+	args := []string{"test", pkg, "-count=1", "-run=^TestOne$", "-v", "-args", fmt.Sprintf("-sim.seed=%d", seed)}
+	if schedule != "" {
+		abs, err := filepath.Abs(schedule)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-sim.schedule="+abs)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// build makes the test program, with an overlay where there is one.
+func build(dir, overlay string) (string, error) {
+	program := filepath.Join(dir, "sim.test")
+	args := []string{"test", "-c", "-o", program}
+	if overlay != "" {
+		args = append(args, "-overlay="+overlay)
+	}
+	out, err := exec.Command("go", append(args, pkg)...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the simulation: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// total is what all seeds came to.
+type total struct {
+	seeds, steps int
+	bad          []sim.Line
+	cover        *sim.Coverage
+}
+
+// runSeeds spreads seeds over processes. It ends early with the first violation
+// where only that is asked for.
+func runSeeds(program string, first uint64, seeds int, onlyFirst bool) (total, error) {
+	t := total{cover: sim.NewCoverage()}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	var failed error
+	workers := runtime.NumCPU()
+	stop := make(chan struct{})
+	var once sync.Once
+	for worker := range workers {
+		group.Go(func() {
+			err := work(program, onlyFirst, first+uint64(worker), workers, seeds, stop, func(l sim.Line) {
+				mu.Lock()
+				defer mu.Unlock()
+				t.seeds++
+				t.steps += l.Steps
+				t.cover.Add(l.Coverage)
+				if len(l.Violations) == 0 {
+					return
+				}
+				t.bad = append(t.bad, l)
+				if onlyFirst {
+					once.Do(func() { close(stop) })
+				}
+			})
+			if err != nil {
+				mu.Lock()
+				failed = err
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return t, failed
+}
+
+// work runs every workers-th seed from first in one process, which prints a line of
+// JSON for each.
+func work(program string, onlyFirst bool, first uint64, workers, seeds int, stop <-chan struct{}, each func(sim.Line)) error {
+	cmd := exec.Command(program, "-test.run=^TestWorker$", "-test.timeout=0", fmt.Sprintf("-sim.first=%d", first),
+		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
+	if onlyFirst {
+		cmd.Args = append(cmd.Args, "-sim.no-shrink")
+	}
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	stopped := false
+	go func() {
+		select {
+		case <-stop:
+			_ = cmd.Process.Kill()
+		case <-ended:
+		}
+	}()
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		text, ok := strings.CutPrefix(lines.Text(), sim.LinePrefix)
+		if !ok {
+			continue
+		}
+		l := sim.Line{}
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			return err
+		}
+		each(l)
+	}
+	err = cmd.Wait()
+	select {
+	case <-stop:
+		stopped = true
+	default:
+	}
+	if stopped {
+		return nil
+	}
+	return err
+}
+
+func many(first uint64, seeds int) error {
+	dir, err := os.MkdirTemp("", "redfleet-sim-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program, err := build(dir, "")
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	t, err := runSeeds(program, first, seeds, false)
+	if err != nil {
+		return err
+	}
+	fmt.Print(t.cover)
+	for _, l := range t.bad {
+		fmt.Printf("\nseed %d broke:\n  %s\nthe shrunk schedule, to replay with make sim SCHEDULE=file:\n%s", l.Seed, strings.Join(l.Violations, "\n  "), l.Schedule)
+	}
+	fmt.Printf("sim seeds=%d steps=%d violations=%d seeds_per_s=%.1f\n", t.seeds, t.steps, len(t.bad), float64(t.seeds)/time.Since(began).Seconds())
+	if missing := t.cover.Missing(); len(missing) > 0 && seeds >= 300 {
+		return fmt.Errorf("never came up in %d seeds: %s", seeds, strings.Join(missing, "; "))
+	}
+	if len(t.bad) > 0 {
+		return fmt.Errorf("%d of %d seeds broke a promise", len(t.bad), t.seeds)
+	}
+	return nil
+}
+
+func findBugs(first uint64, seeds int) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	found, all := 0, bugs.All()
+	for _, b := range all {
+		l, tried, err := findBug(b, root, first, seeds)
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			fmt.Printf("not found in %4d seeds: %s (%s)\n", tried, b.Name, b.Breaks)
+			continue
+		}
+		found++
+		fmt.Printf("found after %4d seeds: %s: %s\n", tried, b.Name, l.Violations[0])
+	}
+	fmt.Printf("sim-bugs planted=%d found=%d seeds=%d\n", len(all), found, seeds)
+	if found < len(all) {
+		return fmt.Errorf("%d of %d bugs were not found", len(all)-found, len(all))
+	}
+	return nil
+}
+
+func findBug(b bugs.Bug, root string, first uint64, seeds int) (*sim.Line, int, error) {
+	dir, err := os.MkdirTemp("", "redfleet-sim-bug-")
+	if err != nil {
+		return nil, 0, err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := b.Overlay(root, dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	program, err := build(dir, overlay)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", b.Name, err)
+	}
+	t, err := runSeeds(program, first, seeds, true)
+	if err != nil || len(t.bad) == 0 {
+		return nil, t.seeds, err
+	}
+	return &t.bad[0], t.seeds, nil
+}

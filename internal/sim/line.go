@@ -1,0 +1,15 @@
+package sim
+
+// LinePrefix begins each line that a worker prints for one seed; JSON of a Line
+// follows.
+const LinePrefix = "sim-seed "
+
+// Line is what one seed came to.
+type Line struct {
+	Seed       uint64
+	Steps      int
+	Violations []string `json:",omitempty"`
+	// Schedule is the shrunk one, where a promise was broken.
+	Schedule string `json:",omitempty"`
+	Coverage *Coverage
+}
