@@ -93,10 +93,7 @@ func CheckNames(topology fleet.Topology) []string {
 func (v *view) check() []fleet.Check {
 	var out []fleet.Check
 	for _, t := range tests() {
-		switch {
-		case t.sentinel && v.g.Topology != fleet.Sentinel:
-			continue
-		case t.name == CheckServices && v.w.Services == nil:
+		if t.sentinel && v.g.Topology != fleet.Sentinel || t.name == CheckServices && v.w.Services == nil {
 			continue
 		}
 		f := &finding{now: v.w.Now}

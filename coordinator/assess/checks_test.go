@@ -248,6 +248,38 @@ func TestEachCheckFailsAlone(t *testing.T) {
 	}
 }
 
+// TestIDsWithoutGoals: where no goal names the sentinels' ids, what each says of
+// itself is compared with what its peers know, and one that says nothing with
+// nothing.
+func TestIDsWithoutGoals(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		do   func(w fleet.World)
+		seen string
+	}{
+		{"all agree", func(fleet.World) {}, "3 complete lists"},
+		{"a peer knows another id", func(w fleet.World) { at.SentinelOn(w, "n1").Sentinel.Peers[0].ID = at.MyID("n9") },
+			"the sentinel on n1 knows the one on n2 as " + at.MyID("n9") + ", not " + at.MyID("n2")},
+		{"one is down", func(w fleet.World) {
+			at.SentinelOn(w, "n3").State, at.SentinelOn(w, "n3").Sentinel = fleet.Held, nil
+		}, "2 complete lists"},
+		{"one is not reported", func(w fleet.World) {
+			at.Edit(w, "n3", func(r *fleet.ReportRecord) { r.Report.Instances = r.Report.Instances[:1] })
+		}, "2 complete lists"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := at.Healthy(fleet.Sentinel, 3)
+			w.Goals = nil
+			c.do(w)
+			if got := check(t, assess.Group(w, at.Group), assess.CheckSentinelPeers).Seen; got != c.seen {
+				t.Errorf("seen is %q,\nwant    %q", got, c.seen)
+			}
+		})
+	}
+}
+
 // TestMajorityFails: too few sentinels cannot be had alone, since those that are
 // down fail "instances" too.
 func TestMajorityFails(t *testing.T) {

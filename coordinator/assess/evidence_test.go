@@ -115,6 +115,13 @@ func TestVerdicts(t *testing.T) {
 			at.Kill(w, "n1")
 			reported(w, "n2", time.Second)
 		}, fleet.GroupDegraded, "n1", "n2's link to n1 is down"},
+		{"replication: a link that broke three seconds ago is evidence", fleet.Replication, 2, func(w fleet.World) {
+			at.Kill(w, "n1")
+			reported(w, "n2", 3*time.Second)
+		}, fleet.GroupDown, "", "redis-main-6379 on n1, the last master, is gone (seen down by n2)"},
+		{"replication: a master that lists its replicas vouches for them", fleet.Replication, 3, func(w fleet.World) {
+			reported(w, "n1", 5*time.Second)
+		}, fleet.GroupServing, "n1", "n1 serves with 2 replicas"},
 		{"replication: a replica syncs anew", fleet.Replication, 2, func(w fleet.World) {
 			at.Redis(w, "n1").Redis.Replicas = nil
 			at.Redis(w, "n2").Redis.Link = "down"
@@ -194,6 +201,56 @@ func cutOff(w fleet.World, node string, others ...string) {
 		s := at.SentinelOn(w, o).Sentinel
 		at.Seen(s.Peers, at.SentinelAddr(node)).Flags = "s_down,sentinel,disconnected"
 		at.Seen(s.Replicas, at.Server(node)).Flags = "s_down,slave,disconnected"
+	}
+}
+
+// TestVouching: what makes a sentinel whose agent is gone, n3's, count as up or down.
+// In each case the reports of n1 and n2 are the later ones.
+func TestVouching(t *testing.T) {
+	t.Parallel()
+	const unvouched = "its agent is gone and no peer vouches for it"
+	peer := func(w fleet.World, on, of string) *fleet.SeenInstance {
+		return at.Seen(at.SentinelOn(w, on).Sentinel.Peers, at.SentinelAddr(of))
+	}
+	for _, c := range []struct {
+		name string
+		do   func(w fleet.World)
+		gone string
+	}{
+		{"two peers have its answer", func(fleet.World) {}, ""},
+		{"one peer has its answer", func(w fleet.World) { peer(w, "n1", "n3").Reached = false }, ""},
+		{"listed, and it never answered (S21)", func(w fleet.World) {
+			peer(w, "n1", "n3").Reached, peer(w, "n2", "n3").Reached = false, false
+		}, unvouched},
+		{"no connection at the moment says nothing", func(w fleet.World) {
+			peer(w, "n1", "n3").Flags, peer(w, "n2", "n3").Flags = "sentinel,disconnected", "sentinel,disconnected"
+		}, unvouched},
+		{"down counts although it never answered", func(w fleet.World) {
+			for _, n := range []string{"n1", "n2"} {
+				peer(w, n, "n3").Flags, peer(w, n, "n3").Reached = "sentinel,s_down", false
+			}
+		}, "seen down by n1, n2"},
+		{"its peers disagree", func(w fleet.World) { peer(w, "n2", "n3").Flags = "sentinel,s_down" },
+			"its agent is gone and its peers disagree about it"},
+		{"one that nobody reaches and nobody misses is heard", func(w fleet.World) {
+			peer(w, "n2", "n3").Flags, peer(w, "n1", "n2").Flags = "sentinel,s_down", "sentinel,disconnected"
+		}, "its agent is gone and its peers disagree about it"},
+		{"one that is cut off itself is not heard", func(w fleet.World) {
+			peer(w, "n2", "n3").Flags, peer(w, "n1", "n2").Flags = "sentinel,s_down", "sentinel,s_down"
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := at.Healthy(fleet.Sentinel, 3)
+			agentGone(w, "n3")
+			reported(w, "n1", time.Second)
+			reported(w, "n2", time.Second)
+			c.do(w)
+			seen, told := check(t, assess.Group(w, at.Group), assess.CheckInstances).Seen, "sentinel-main-26379 on n3 is gone ("+c.gone+")"
+			if strings.Contains(seen, told) != (c.gone != "") || c.gone == "" && strings.Contains(seen, "sentinel-main-26379 on n3") {
+				t.Errorf("seen is %q, want %q", seen, c.gone)
+			}
+		})
 	}
 }
 

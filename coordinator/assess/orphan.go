@@ -28,9 +28,7 @@ func orphan(w fleet.World, name string) fleet.Assessment {
 	a := fleet.Assessment{Name: name, State: fleet.GroupDown,
 		Replicas: []fleet.ReplicaStatus{}, Sentinels: []fleet.SentinelStatus{}}
 	rec, recorded := w.Groups[name]
-	if recorded {
-		a.Topology, a.CredentialsVersion = rec.Topology, rec.CredentialsVersion
-	}
+	a.Topology, a.CredentialsVersion = rec.Topology, rec.CredentialsVersion
 	var nodes []string
 	oldest := &finding{now: w.Now}
 	for _, node := range sortedKeys(w.Reports) {

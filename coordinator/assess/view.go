@@ -1,6 +1,7 @@
 package assess
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -75,10 +76,7 @@ func (v *view) member(node string, kind fleet.Kind, port int) *member {
 // after: m's report was written later than o's. Consul's order says so; the
 // nodes' clocks only where the records do not come from Consul.
 func (m *member) after(o *member) bool {
-	if m.rec.Index > 0 && o.rec.Index > 0 {
-		return m.rec.Index > o.rec.Index
-	}
-	return m.at.After(o.at)
+	return cmp.Or(cmp.Compare(m.rec.Index, o.rec.Index), m.at.Compare(o.at)) > 0
 }
 
 // earlier keeps a clock that runs ahead from making a report newer than now.
