@@ -101,6 +101,10 @@ bench: bench-bringup bench-footprint ## both benches
 bench-bringup: deps build ## from nothing to verified, and a failover, each beside the same by hand
 	go run ./e2e/bench bringup
 
+.PHONY: bench-crash
+bench-crash: deps build ## the master's process is killed: the gap at clients, beside plain Sentinel
+	go run ./e2e/bench crash
+
 .PHONY: bench-footprint
 bench-footprint: deps build ## what an agent at rest costs
 	go run ./e2e/bench footprint

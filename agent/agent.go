@@ -64,6 +64,13 @@ type agent struct {
 	troubles map[string]trouble
 	// acted is when a step was carried out last.
 	acted time.Time
+	// reigns are the servers that were last seen running as masters, followed whom
+	// each replica was last seen to follow, succeeded what claims tell of them.
+	reigns    map[fleet.InstanceID]reign
+	followed  map[fleet.InstanceID]fleet.Addr
+	succeeded map[fleet.InstanceID]succeeded
+	claims    *claims
+	releaseAt time.Time
 	// held is the last reason told of each instance that stays down.
 	held map[fleet.InstanceID]string
 }
@@ -105,7 +112,9 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 		cfg: o.Config, log: o.Log, keys: fleet.KeysOf(o.Config.Fleet), effects: effect.New(o.Hook), now: time.Now,
 		outside: o.Outside.withDefaults(), offers: newOffers(), roles: &roles{}, foreign: &foreign{},
 		passwords: map[string]opened{}, failed: map[fleet.InstanceID]failure{}, held: map[fleet.InstanceID]string{}, troubles: map[string]trouble{}, lastRole: map[fleet.InstanceID]fleet.Role{},
+		reigns: map[fleet.InstanceID]reign{}, followed: map[fleet.InstanceID]fleet.Addr{}, succeeded: map[fleet.InstanceID]succeeded{},
 	}
+	a.claims = newClaims(a.offers.wakeUp)
 	boot, err := ulid.New(ulid.Timestamp(a.now()), a.outside.Random)
 	if err != nil {
 		return nil, err
@@ -216,6 +225,7 @@ func (a *agent) hearConsul(what string, err error) {
 
 func (a *agent) close() {
 	a.gate.close()
+	a.claims.close()
 	a.observer.Close()
 	if err := a.units.Close(); err != nil {
 		a.log.WithError(err).Warn("the supervisor did not close cleanly")

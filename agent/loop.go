@@ -28,6 +28,10 @@ const (
 	retryFailed = time.Second
 )
 
+// trustedAfter is how long a server that was started again after a crash must run
+// until it may have another such start.
+const trustedAfter = time.Minute
+
 // failure is a step's last error on an instance, with when to try again.
 type failure struct {
 	text  string
@@ -69,6 +73,9 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 		return lookRest, nil
 	}
 	seen, facts := a.look(ctx)
+	if a.watchMasters(ctx, seen) {
+		seen, facts = a.look(ctx) // it took its time, and may have left a marker
+	}
 	outcome := converge.Plan(*a.goal, facts)
 	a.checkMachine(ctx, facts, &outcome)
 	a.tellRoles(seen)
@@ -78,7 +85,11 @@ func (a *agent) pass(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	a.heedClaims(ctx, seen)
 	a.publish(seen, outcome.Reasons)
+	if a.alert(seen) {
+		return lookAlert, nil
+	}
 	return a.nextLook(acted, outcome), nil
 }
 
@@ -157,6 +168,7 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 		m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
 		m.Lineages = m.Lineages.With(s.Info.ReplID2, s.FileLineage, s.Info.ReplID)
 		m.Served = m.Served || g.Seed == nil
+		m.Retried = m.Retried && s.Info.Uptime < trustedAfter
 		if s.EmptyMark != "" {
 			m.EmptyMark = s.EmptyMark
 		}

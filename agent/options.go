@@ -56,6 +56,6 @@ const (
 
 // Labels are the labels of all effects that an agent has.
 func Labels() []effect.Label {
-	own := []effect.Label{LabelNode, LabelGoal, LabelSecret, LabelMemory}
+	own := []effect.Label{LabelNode, LabelGoal, LabelSecret, LabelMemory, LabelGiveUp, LabelAsking, LabelAsk, LabelTakeUp}
 	return append(append(own, apply.Labels()...), publish.Labels()...)
 }

@@ -74,7 +74,7 @@ func (a *agent) deposed(g fleet.InstanceGoal, seen map[fleet.InstanceID]observe.
 			continue
 		}
 		if s := seen[other.ID].Sentinel; s != nil && s.Report.Master != (fleet.Addr{}) && s.Report.Master != g.Addr {
-			return true
+			return !a.vouchedFor(g, s.Report.Master)
 		}
 	}
 	return false

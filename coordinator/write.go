@@ -193,7 +193,8 @@ func (t *term) txn(ctx context.Context, ops []consul.Op) error {
 	return nil
 }
 
-// makeKeys makes the goal of each node that reports and has none yet, empty: a
+// makeKeys makes the goal of each node that reports and has none yet, and the claim
+// of each group that has sentinels, empty: a
 // watch on a missing key would wake with every write to Consul (hazard K4).
 func (t *term) makeKeys(ctx context.Context, entries []consul.Entry, w fleet.World, p plan.Plan) error {
 	there := map[string]bool{}
@@ -206,6 +207,11 @@ func (t *term) makeKeys(ctx context.Context, entries []consul.Entry, w fleet.Wor
 	var ops []consul.Op
 	for node := range w.Reports {
 		if key := t.keys.Goal(node); !there[key] && len(ops) < opsPerTxn {
+			ops = append(ops, consul.Create(key, nil))
+		}
+	}
+	for name, g := range w.Groups {
+		if key := t.keys.Claim(name); g.Topology == fleet.Sentinel && !there[key] && len(ops) < opsPerTxn {
 			ops = append(ops, consul.Create(key, nil))
 		}
 	}

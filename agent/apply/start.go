@@ -65,11 +65,25 @@ func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error 
 	if err != nil {
 		return err
 	}
-	return a.remember(ctx, t.Goal.ID, func(m *converge.Memory) {
+	outdated := false
+	err = a.remember(ctx, t.Goal.ID, func(m *converge.Memory) {
+		if outdated = follow == nil && m.GaveUp != s.GaveUp; outdated {
+			return
+		}
 		// A priority of 0 stays in the file, whatever the next start is; so does this.
 		m.Started, m.Retired, m.RaisePriority = true, false, m.RaisePriority || s.Priority == 0
+		m.Starts++
+		m.GaveUp, m.Retried = converge.GaveUp{}, s.Quick
 	})
+	if err == nil && outdated {
+		err = fmt.Errorf("start %s: %w", t.Goal.ID, ErrOutdated)
+	}
+	return err
 }
+
+// ErrOutdated: the agent gave the master's role up after the decision that the
+// instance may start as the master (hazard S20). Nothing is started.
+var ErrOutdated = errors.New("its agent gave the master's role up meanwhile; it is decided anew")
 
 func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) error {
 	node, err := a.node(t)

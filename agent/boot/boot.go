@@ -100,7 +100,11 @@ func Fence(ctx context.Context, o Options) (Start, error) {
 	for {
 		step, held := m.decide(ctx, observer)
 		if held == nil {
-			if err := m.prepare(ctx, effects, step.Step); err != nil {
+			err := m.prepare(ctx, effects, step.Step)
+			if errors.Is(err, apply.ErrOutdated) && ctx.Err() == nil {
+				continue
+			}
+			if err != nil {
 				return Start{}, err
 			}
 			return Start{Follow: step.Follow, Rule: step.rule, Reason: step.Reason}, nil

@@ -62,6 +62,15 @@ type Memory struct {
 	// Served: it ran under a goal without a seed, so its group served. A seed
 	// that comes later, from a Consul that was rolled back, gives it no role.
 	Served bool `json:"served,omitempty"`
+	// Starts counts the starts that agent and boot fence let happen, so that each
+	// knows when the other let one happen since it looked.
+	Starts uint64 `json:"starts,omitempty"`
+	// Retried: its last start was one by the rule quick-restart, and it has not run
+	// for long since.
+	Retried bool `json:"retried,omitempty"`
+	// GaveUp is there from the moment at which the agent gave the master's role up,
+	// before it asks for a failover, until the next start (hazard S20).
+	GaveUp GaveUp `json:"gave_up,omitzero"`
 	// RaisePriority: it was started at replica-priority 0 and is to be raised
 	// once it has caught up, or is master (hazard S19).
 	RaisePriority bool `json:"raise_priority,omitempty"`
@@ -76,9 +85,21 @@ type Memory struct {
 	Moved bool `json:"moved,omitempty"`
 }
 
+// GaveUp is the marker of an instance that was the master and starts as one again
+// only when no failover can come from its agent's request any more.
+type GaveUp struct {
+	// Claim is the id of the claim that goes with it; empty: there is no marker.
+	Claim string `json:"claim"`
+	// Sentinel is the node of the one sentinel that is asked. Until it is on disk
+	// nobody has been asked.
+	Sentinel string `json:"sentinel,omitempty"`
+}
+
 // Disk is what the files of an instance say.
 type Disk struct {
 	Dataset fleet.Dataset
+	// Bytes is the size of the data files.
+	Bytes int64
 	// SnapshotOnly: the data is an RDB file without append-only files; starting
 	// with AOF on would ignore it (hazard D3).
 	SnapshotOnly bool

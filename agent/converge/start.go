@@ -31,7 +31,7 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 		return nil, why{"await-master", "waiting until the master " + d.Follow.String() + " listens"}
 	}
 	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
-		Fenced: row.Step == fleet.StepReturn, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
+		Fenced: row.Step == fleet.StepReturn, Quick: d.Rule == fence.RuleQuickRestart, GaveUp: in.Memory.GaveUp, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
 	if d.Follow != (fleet.Addr{}) && !fresh(g) && (lacksData(in) || leftBehind(g, in, c, d.Follow)) {
 		s.Priority = 0
 	}
@@ -88,6 +88,8 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
 			Ran: in.Memory.ReplID != "", Volatile: !g.Config.Persistent(), Lineages: in.Memory.Lineages.List(),
 			Lineage: in.Disk.Dataset.ReplID, Offset: in.Disk.Dataset.Offset,
+			DataBytes: in.Disk.Bytes, Retried: in.Memory.Retried,
+			GaveUp: in.Memory.GaveUp != GaveUp{}, Asked: in.Memory.GaveUp.Sentinel,
 		},
 		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
 	}
@@ -95,7 +97,8 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 		c.DownFor = now.Sub(in.DownSince)
 	}
 	if g.Monitor != nil {
-		c.DownAfter = g.Monitor.DownAfter.Std()
+		c.DownAfter, c.FailoverTimeout = g.Monitor.DownAfter.Std(), g.Monitor.FailoverTimeout.Std()
+		c.Quorum, c.Restart = g.Monitor.Quorum, g.Monitor.OnCrash == fleet.OnCrashRestart
 	}
 	return c
 }

@@ -53,6 +53,10 @@ type Step struct {
 	Priority int
 	// SnapshotFirst: start with AOF off, so that the snapshot is loaded (D3).
 	SnapshotFirst bool
+	// Quick: it starts by the rule quick-restart.
+	Quick bool
+	// GaveUp is the marker that the decision saw; a start goes only with that one.
+	GaveUp GaveUp
 	// Fenced: an instance that ran before starts again, by the fence's word.
 	Fenced bool
 	// Peer is whom to introduce.

@@ -32,6 +32,10 @@ type SentinelView struct {
 	// Promotable are the replicas that this sentinel could promote, Alive those
 	// that it has not counted as down.
 	Promotable, Alive []fleet.Addr
+	// Silence is how long ago the master last answered this sentinel.
+	Silence time.Duration
+	// Usable is how many sentinels this one reaches, itself among them.
+	Usable int
 }
 
 // ServerView is what one server of the group answered.
@@ -73,6 +77,15 @@ type Self struct {
 	// Volatile: it has no append-only file, so that an empty folder, or an old
 	// snapshot in it, says nothing of what it held when it ended.
 	Volatile bool
+	// GaveUp: its agent gave the master's role up, to ask for a failover at once
+	// (hazard S20). Asked is the node of the sentinel that was asked; empty: none yet.
+	GaveUp bool
+	Asked  string
+	// DataBytes is the size of its data files.
+	DataBytes int64
+	// Retried: it was started again as the master after a crash, and has not run
+	// long enough since to be trusted with a second time.
+	Retried bool
 }
 
 // Case is all that a decision rests on.
@@ -86,6 +99,12 @@ type Case struct {
 	// DownAfter is the sentinels' down-after, DownFor how long the instance has
 	// been seen down.
 	DownAfter, DownFor time.Duration
+	// FailoverTimeout is the sentinels' failover-timeout, Quorum their quorum.
+	FailoverTimeout time.Duration
+	Quorum          int
+	// Restart: a master that crashed rather starts again than that it waits for a
+	// failover (on_crash = "restart").
+	Restart bool
 	// Seed is there while the group forms.
 	Seed *fleet.Seed
 }
@@ -108,7 +127,7 @@ func Decide(c Case) Decision {
 	if c.Topology == fleet.Replication {
 		return decideReplication(c)
 	}
-	return decideSentinel(c)
+	return gaveUp(c, decideSentinel(c))
 }
 
 // follow starts an instance as a replica of master, unless that would wipe what

@@ -31,7 +31,7 @@ func First(c Case) Decision {
 	// The sentinels know this node, which has forgotten itself: a machine that
 	// was made anew. What it held is unknown and so counts as data.
 	c.Self.HadData = true
-	return decideNamed(c, need)
+	return gaveUp(c, decideNamed(c, need))
 }
 
 // firstForming: the seed's role counts. Where data decided the election, the

@@ -116,6 +116,9 @@ func decideNamed(c Case, need int) Decision {
 		return start("young-sentinels", fleet.Addr{},
 			"a majority of the sentinels names this node and has run for less than down-after, so none can have counted it out")
 	}
+	if d, ok := quickRestart(c, need); ok {
+		return d
+	}
 	if node, replica, ok := promotable(c.Sentinels); ok {
 		return hold("await-failover", fmt.Sprintf(
 			"it was the master; the sentinel on %s can promote %s: waiting for the failover, then it returns as a replica", node, replica))
@@ -182,7 +185,7 @@ func newer(views []SentinelView, named fleet.Addr) (SentinelView, bool) {
 
 func switching(views []SentinelView) (SentinelView, bool) {
 	for _, v := range views {
-		if v.Answered && strings.Contains(v.Flags, "failover_in_progress") {
+		if v.Answered && FailsOver(v) {
 			return v, true
 		}
 	}
@@ -199,6 +202,9 @@ func awake(views []SentinelView) int {
 	}
 	return n
 }
+
+// FailsOver: the sentinel leads a failover right now.
+func FailsOver(v SentinelView) bool { return strings.Contains(v.Flags, "failover_in_progress") }
 
 // young counts the sentinels that answered and cannot have seen this master
 // down for down-after, since they have not run for so long. An uptime is told by

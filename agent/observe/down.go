@@ -19,6 +19,7 @@ import (
 	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/redisconf"
+	"github.com/redfleet/redfleet/internal/secret"
 )
 
 const (
@@ -56,12 +57,18 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
 		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
 	}
-	// Side by side, so that peers that are silent cost one askTimeout and not two.
-	var wg sync.WaitGroup
-	wg.Go(func() { s.Facts.Sentinels = askSentinels(ctx, o.redis(), g, w.password.Reveal()) })
-	wg.Go(func() { s.Facts.Servers = askServers(ctx, o.redis(), g, w.password.Reveal()) })
-	wg.Wait()
+	s.Facts.Sentinels, s.Facts.Servers = o.Group(ctx, g, w.password)
 	return s
+}
+
+// Group asks the group's sentinels and other servers, each on a new connection.
+// Side by side, so that peers that are silent cost one askTimeout and not two.
+func (o *Observer) Group(ctx context.Context, g fleet.InstanceGoal, password secret.Password) (sentinels []fence.SentinelView, servers []fence.ServerView) {
+	var wg sync.WaitGroup
+	wg.Go(func() { sentinels = askSentinels(ctx, o.redis(), g, password.Reveal()) })
+	wg.Go(func() { servers = askServers(ctx, o.redis(), g, password.Reveal()) })
+	wg.Wait()
+	return sentinels, servers
 }
 
 // disk reads what the files of an instance say. The error is about one that says
@@ -73,7 +80,7 @@ func (o *Observer) disk(g fleet.InstanceGoal, emptyMark string) (converge.Disk, 
 		return converge.Disk{NoRole: errors.Is(err, fs.ErrNotExist)}, nil
 	}
 	files, err := rdb.Inspect(dir, rdb.DefaultNames())
-	d := converge.Disk{Dataset: files.Dataset(), SnapshotOnly: files.OnlyRDB(), NoRole: true}
+	d := converge.Disk{Dataset: files.Dataset(), Bytes: o.dataBytes(g.ID), SnapshotOnly: files.OnlyRDB(), NoRole: true}
 	if o.knownEmpty(g.ID, files, emptyMark) {
 		d.Dataset = fleet.Dataset{}
 	}
@@ -131,6 +138,15 @@ func (o *Observer) dial(ctx context.Context, a fleet.Addr) (net.Conn, error) {
 	return o.Network.DialContext(ctx, "tcp", a.String())
 }
 
+// Listens tells whether somebody accepts connections on an address now.
+func (o *Observer) Listens(ctx context.Context, a fleet.Addr) bool {
+	conn, err := o.dial(ctx, a)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
+}
+
 func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, password string) []fence.SentinelView {
 	views := make([]fence.SentinelView, len(g.Sentinels))
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -158,6 +174,7 @@ func sentinelView(node string, info redis.View) fence.SentinelView {
 	v := fence.SentinelView{
 		Node: node, Answered: true, Names: info.Report.Master, Epoch: info.Report.ConfigEpoch,
 		Flags: info.Report.MasterFlags, Uptime: info.Uptime, Tilt: info.Tilt(),
+		Silence: info.Master.LastAnswer, Usable: info.Report.Usable,
 	}
 	for _, r := range info.Report.Replicas {
 		if r.Promotable {

@@ -19,11 +19,28 @@ import (
 // under which it saw the server without keys, and while the mark is the same the
 // files count as empty.
 func (o *Observer) aofMark(id fleet.InstanceID) string {
+	newest, size := newestOf(o.aofFiles(id))
+	if newest.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%d-%d", newest.UnixNano(), size)
+}
+
+// dataBytes is the size of all data files of an instance.
+func (o *Observer) dataBytes(id fleet.InstanceID) int64 {
+	_, size := newestOf(append(o.aofFiles(id), filepath.Join(apply.Dir(o.DataDir, id), rdb.DefaultNames().RDB)))
+	return size
+}
+
+func (o *Observer) aofFiles(id fleet.InstanceID) []string {
 	dir, names := apply.Dir(o.DataDir, id), rdb.DefaultNames()
-	var newest time.Time
-	var size int64
 	paths, _ := filepath.Glob(filepath.Join(dir, names.AOFDir, "*"))
-	for _, path := range append(paths, filepath.Join(dir, names.AOF)) {
+	return append(paths, filepath.Join(dir, names.AOF))
+}
+
+// newestOf gives the time of the last change and the size of the files that are there.
+func newestOf(paths []string) (newest time.Time, size int64) {
+	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
 			continue
@@ -33,10 +50,7 @@ func (o *Observer) aofMark(id fleet.InstanceID) string {
 			newest = info.ModTime()
 		}
 	}
-	if newest.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf("%d-%d", newest.UnixNano(), size)
+	return newest, size
 }
 
 // knownEmpty: the append-only files are those under which the server was last

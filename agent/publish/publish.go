@@ -31,11 +31,13 @@ const (
 	LabelDeregister effect.Label = "agent: deregister a service"
 	LabelEvents     effect.Label = "agent: record events"
 	LabelRecovery   effect.Label = "agent: offer what it keeps to an empty Consul"
+	LabelClaim      effect.Label = "agent: claim a group for a failover"
+	LabelRelease    effect.Label = "agent: give the claim on a group up"
 )
 
 // Labels are all of them.
 func Labels() []effect.Label {
-	return []effect.Label{LabelSession, LabelTakeOver, LabelReport, LabelRegister, LabelDeregister, LabelEvents, LabelRecovery}
+	return []effect.Label{LabelSession, LabelTakeOver, LabelReport, LabelRegister, LabelDeregister, LabelEvents, LabelRecovery, LabelClaim, LabelRelease}
 }
 
 // Times of the publisher; their sum stays below 0.05 requests a second at rest.
@@ -88,6 +90,8 @@ type Publisher struct {
 	services []Service
 	events   []fleet.Event
 	recovery *fleet.Recovery
+	// live is session, for those outside of Run.
+	live string
 
 	// Owned by Run.
 	session    string
@@ -101,7 +105,7 @@ type Publisher struct {
 // New gives a Publisher; nothing is written before Run.
 func New(o Options) *Publisher {
 	return &Publisher{Options: o, wake: make(chan struct{}, 1), recheck: make(chan struct{}, 1), anew: make(chan struct{}, 1),
-		names: ulid.Monotonic(o.Random, 0), session: o.Session}
+		names: ulid.Monotonic(o.Random, 0), session: o.Session, live: o.Session}
 }
 
 // Publish hands over the newest report and services; older ones that were not
@@ -240,7 +244,21 @@ func (p *Publisher) renew(ctx context.Context) {
 // forgetSession makes the next write start over: with a new session, and with a
 // look at the services, which may be lost too, as what was offered may be.
 func (p *Publisher) forgetSession() {
-	p.session, p.index, p.written, p.offered, p.registered = "", 0, nil, nil, nil
+	p.setSession("")
+	p.index, p.written, p.offered, p.registered = 0, nil, nil, nil
+}
+
+func (p *Publisher) setSession(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.session, p.live = id, id
+}
+
+// Session is the session that guards the node's name; empty while there is none.
+func (p *Publisher) Session() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live
 }
 
 func (p *Publisher) write(ctx context.Context) error {

@@ -143,7 +143,7 @@ func (p *Publisher) ensureSession(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.session = id
+		p.setSession(id)
 		return p.Keep(id)
 	})
 }

@@ -38,6 +38,20 @@ func UpdateInstance[T comparable](s *Store, id fleet.InstanceID, edit func(*T)) 
 	return v, s.write(instanceFile(id), v)
 }
 
+// SyncInstances makes sure that what was written of instances outlives a power loss
+// too: files are synced when they are written, and here their folder is.
+func (s *Store) SyncInstances() error {
+	dir, err := os.Open(filepath.Join(s.dir, "instances"))
+	if err != nil {
+		return fmt.Errorf("cannot sync the agent's state: %w", err)
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil {
+		return fmt.Errorf("cannot sync the agent's state: %w", err)
+	}
+	return nil
+}
+
 // down is since when an instance is down, by a clock that nobody sets (hazard M6).
 type down struct {
 	// Boot is the machine's boot, Since the monotonic clock's time in it.

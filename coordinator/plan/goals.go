@@ -44,6 +44,9 @@ func addGroup(goals map[string]*fleet.Goal, w fleet.World, g fleet.GroupSpec, re
 			DownAfter: g.Sentinel.DownAfter, FailoverTimeout: g.Sentinel.FailoverTimeout,
 			ParallelSyncs: g.Sentinel.ParallelSyncs, Announce: g.Sentinel.Announce, Open: g.Sentinel.Open,
 		}
+		if g.OnCrash != fleet.OnCrashFailover {
+			base.Monitor.OnCrash = g.OnCrash
+		}
 	}
 	if rec.Members != nil {
 		base.Change = rec.Members.Change

@@ -22,7 +22,7 @@ func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.Group
 	}
 	g.Topology, g.Service = inst.Topology, inst.Service
 	if g.Topology == fleet.Replication {
-		g.Sentinel = fleet.SentinelSpec{}
+		g.Sentinel, g.OnCrash = fleet.SentinelSpec{}, ""
 	}
 	if inst.Engine != "" {
 		g.Engine = inst.Engine
@@ -37,6 +37,7 @@ func standingSpec(w fleet.World, g fleet.GroupSpec, rec fleet.Group) fleet.Group
 		g.Sentinel.MasterName, g.Sentinel.Quorum, g.Sentinel.Announce = m.MasterName, m.Quorum, m.Announce
 		g.Sentinel.DownAfter, g.Sentinel.FailoverTimeout = m.DownAfter, m.FailoverTimeout
 		g.Sentinel.ParallelSyncs, g.Sentinel.Open = m.ParallelSyncs, m.Open
+		g.OnCrash = cmp.Or(m.OnCrash, fleet.OnCrashFailover)
 	}
 	return g
 }

@@ -15,17 +15,24 @@ const masterName = "main"
 
 // group is a running Sentinel group, whoever built it, as a client sees it.
 type group struct {
+	// master is the name under which the sentinels watch it.
+	master    string
 	servers   []*redis.Server
 	sentinels []*redis.SentinelClient
 }
 
 // dialGroup prepares clients of nodes 1 to n; host gives a node's address.
 func dialGroup(n int, password string, host func(node int) string) *group {
-	g := &group{}
+	return dialPorts(masterName, n, password, host, 0)
+}
+
+// dialPorts is dialGroup for a group whose ports lie so far above the usual ones.
+func dialPorts(master string, n int, password string, host func(node int) string, above int) *group {
+	g := &group{master: master}
 	for node := 1; node <= n; node++ {
-		g.servers = append(g.servers, redis.Dial(fleet.Addr{Host: host(node), Port: fleet.DefaultPort}, password))
+		g.servers = append(g.servers, redis.Dial(fleet.Addr{Host: host(node), Port: fleet.DefaultPort + above}, password))
 		g.sentinels = append(g.sentinels,
-			redis.DialSentinel(fleet.Addr{Host: host(node), Port: fleet.DefaultSentinelPort}, password))
+			redis.DialSentinel(fleet.Addr{Host: host(node), Port: fleet.DefaultSentinelPort + above}, password))
 	}
 	return g
 }
@@ -78,7 +85,7 @@ func (g *group) whole(ctx context.Context) (master int, err error) {
 }
 
 func (g *group) seenBy(ctx context.Context, i int, master fleet.Addr) error {
-	view, err := g.sentinels[i].Observe(ctx, masterName, true)
+	view, err := g.sentinels[i].Observe(ctx, g.master, true)
 	if err != nil {
 		return err
 	}
@@ -124,7 +131,7 @@ func (g *group) freshPing(ctx context.Context, master int) error {
 	defer cancel()
 	sentinel := g.sentinels[master%len(g.sentinels)] // of the node after the master's
 	return poll(ctx, 5*time.Millisecond, "the master answers a PING", func() error {
-		seen, err := sentinel.Master(ctx, masterName)
+		seen, err := sentinel.Master(ctx, g.master)
 		if err != nil {
 			return err
 		}
@@ -137,7 +144,7 @@ func (g *group) freshPing(ctx context.Context, master int) error {
 
 // downAfter is the setting that a sentinel really works with.
 func (g *group) downAfter(ctx context.Context) (time.Duration, error) {
-	seen, err := g.sentinels[0].Master(ctx, masterName)
+	seen, err := g.sentinels[0].Master(ctx, g.master)
 	return seen.DownAfter, err
 }
 

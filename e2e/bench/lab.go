@@ -61,8 +61,10 @@ func (l *lab) verified(ctx context.Context) error {
 	return err
 }
 
-func (l *lab) password(ctx context.Context) (string, error) {
-	out, err := l.ask(ctx, "credentials", "show", masterName)
+func (l *lab) password(ctx context.Context) (string, error) { return l.passwordOf(ctx, masterName) }
+
+func (l *lab) passwordOf(ctx context.Context, group string) (string, error) {
+	out, err := l.ask(ctx, "credentials", "show", group)
 	return strings.TrimRight(out, "\n"), err
 }
 

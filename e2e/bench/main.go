@@ -2,6 +2,8 @@
 // hand where there is one (e2e/byhand):
 //
 //	bench bringup     from nothing to a verified group, and a failover
+//	bench crash       the master's process is killed: failover on evidence, a restart
+//	                  that fails, and plain Sentinel, side by side
 //	bench footprint   what an agent at rest costs
 //
 // It runs the built bin/redfleet, starts a real Consul of its own, and leaves
@@ -25,6 +27,7 @@ import (
 )
 
 const usage = `usage: bench bringup [--nodes 3,5] [--rounds 5] [--plain-rounds 3] [--failover-rounds 20] [--redfleet bin/redfleet]
+       bench crash [--rounds 20] [--redfleet bin/redfleet]
        bench footprint [--window 2m] [--redfleet bin/redfleet]`
 
 func main() {
@@ -66,6 +69,12 @@ func run(ctx context.Context, args []string) error {
 			}
 			return benchFailover(ctx, m, *failovers)
 		})
+	case "crash":
+		rounds := flags.Int("rounds", 20, "how often each master is killed")
+		if err := flags.Parse(args[1:]); err != nil {
+			return err
+		}
+		return withMachine(ctx, *binary, func(m *machine) error { return benchCrash(ctx, m, *rounds) })
 	case "footprint":
 		window := flags.Duration("window", 2*time.Minute, "how long to look")
 		if err := flags.Parse(args[1:]); err != nil {

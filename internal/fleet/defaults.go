@@ -40,6 +40,7 @@ func (g GroupSpec) withDefaults(fleet string) GroupSpec {
 	// A group without automatic failover has no sentinels: what the operator
 	// wrote there stays as it is, for Validate to refuse.
 	if g.Topology == Sentinel {
+		setDefault(&g.OnCrash, OnCrashFailover)
 		g.Sentinel = g.Sentinel.withDefaults(g)
 	}
 	return g

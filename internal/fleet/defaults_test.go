@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 	s := namedSpec("n1", "n2", "n3")
 	want := GroupSpec{
 		Name: "sessions", Topology: Sentinel, Engine: "redis", Nodes: []string{"n1", "n2", "n3"}, Port: 6379,
-		Password: PasswordSpec{Generate: true}, Service: "shop-sessions", Durability: Fast,
+		Password: PasswordSpec{Generate: true}, Service: "shop-sessions", Durability: Fast, OnCrash: OnCrashFailover,
 		Sentinel: SentinelSpec{
 			Nodes: []string{"n1", "n2", "n3"}, Port: 26379, MasterName: "sessions", Quorum: 2,
 			DownAfter: Duration(5 * time.Second), FailoverTimeout: Duration(time.Minute), ParallelSyncs: 1, Announce: "address",
@@ -43,7 +43,7 @@ func TestDefaultsKeepWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	g := GroupSpec{
 		Name: "g", Topology: Sentinel, Engine: "valkey", Nodes: []string{"a", "b", "c"}, Port: 7000,
-		Password: PasswordSpec{File: "/p"}, Service: "s", Prefer: "b", Durability: Bounded, MaxLag: Duration(4 * time.Second), Config: Directives{"hz": {"20"}},
+		Password: PasswordSpec{File: "/p"}, Service: "s", Prefer: "b", OnCrash: OnCrashFailover, Durability: Bounded, MaxLag: Duration(4 * time.Second), Config: Directives{"hz": {"20"}},
 		Sentinel: SentinelSpec{
 			Nodes: []string{"x", "y", "z"}, Port: 7001, MasterName: "m", Quorum: 3, DownAfter: Duration(time.Second),
 			FailoverTimeout: Duration(2 * time.Second), ParallelSyncs: 2, Announce: "hostname",

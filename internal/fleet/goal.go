@@ -81,6 +81,8 @@ type Monitor struct {
 	FailoverTimeout Duration `json:"failover_timeout"`
 	ParallelSyncs   int      `json:"parallel_syncs"`
 	Announce        string   `json:"announce"`
+	// OnCrash is set where it is not OnCrashFailover.
+	OnCrash string `json:"on_crash,omitempty"`
 	// Open: the sentinels ask for no password, see SentinelSpec.
 	Open bool `json:"open,omitempty"`
 }

@@ -42,6 +42,12 @@ func (k Keys) Reports() string { return k.prefix + "report/" }
 // Secret is written by the lease holder.
 func (k Keys) Secret(group string) string { return k.prefix + "secret/" + group }
 
+// Claim is held by the session of the agent that may ask for a failover of the group.
+func (k Keys) Claim(group string) string { return k.prefix + "claim/" + group }
+
+// Claims is the folder of the claims.
+func (k Keys) Claims() string { return k.prefix + "claim/" }
+
 // Event is written by who acted; id is a ULID, so keys sort by time.
 func (k Keys) Event(id string) string { return k.prefix + "event/" + id }
 

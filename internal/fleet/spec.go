@@ -31,6 +31,8 @@ type GroupSpec struct {
 	Password PasswordSpec `toml:"password,omitempty" json:"password"`
 	Service  string       `toml:"service,omitempty" json:"service"`
 	Prefer   string       `toml:"prefer,omitempty" json:"prefer,omitempty"`
+	// OnCrash is what happens when the master's process dies; with sentinels only.
+	OnCrash string `toml:"on_crash,omitempty" json:"on_crash,omitempty"`
 	// Durability is what an acknowledged write survives, MaxLag how long a master
 	// that is cut off takes writes, less a second; the level "fast" has none.
 	Durability Durability   `toml:"durability,omitempty" json:"durability,omitempty"`
@@ -61,6 +63,27 @@ type SentinelSpec struct {
 	// by hand mostly do; its clients know of none.
 	Open bool `toml:"open,omitempty" json:"open,omitempty"`
 }
+
+// What happens when the process of a group's master dies.
+const (
+	// OnCrashFailover: the agent beside it asks a sentinel for a failover at once,
+	// where all that it needs for that is there; else Sentinel's own detection does it.
+	OnCrashFailover = "failover"
+	// OnCrashRestart: it starts again as the master, where it can be back before a
+	// sentinel counts it as down; else Sentinel fails over.
+	OnCrashRestart = "restart"
+)
+
+// LeastEvidence is the shortest down-after with which an agent asks for a failover.
+// Below it a request that is late by the 2 s after which a sentinel notices its own
+// stall (TILT, hazard S16), or by the 2 s between two hellos, could meet the
+// sentinels' own failover (hazard S18).
+const LeastEvidence = Duration(3 * time.Second)
+
+// LeastRestart is the shortest down-after with which a crashed master can be back in
+// time: systemd waits 1 s, the sentinels connect again within another one, and the
+// last answer may be 1 s old.
+const LeastRestart = Duration(5 * time.Second)
 
 // How instances make themselves known to each other (hazard S11).
 const (

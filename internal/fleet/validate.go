@@ -46,6 +46,7 @@ func (v *validator) group(path, fleet string, g GroupSpec) {
 	v.password(path+".password", g.Password)
 	v.service(path+".service", fleet, g)
 	v.prefer(path+".prefer", g)
+	v.onCrash(path+".on_crash", g)
 	v.sentinel(path+".sentinel", g)
 	v.durability(path, g)
 	v.config(path+".config", g)

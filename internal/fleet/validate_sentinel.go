@@ -58,6 +58,20 @@ func (v *validator) sentinel(path string, g GroupSpec) {
 	}
 }
 
+func (v *validator) onCrash(path string, g GroupSpec) {
+	switch {
+	case g.Topology == Replication && g.OnCrash != "":
+		v.errorf(path, "topology %q has no automatic failover, and a master that crashed starts again as what it was; "+
+			"take the line out, or set topology = %q", Replication, Sentinel)
+	case g.Topology != Sentinel:
+	case g.OnCrash == OnCrashRestart && g.Sentinel.DownAfter < LeastRestart:
+		v.warnf(path, "with down_after = %q a master that crashed is hardly ever back in time, and Sentinel fails over; "+
+			"use down_after = %q or more, or on_crash = %q", g.Sentinel.DownAfter, LeastRestart, OnCrashFailover)
+	default:
+		v.oneOf(path, "on_crash", g.OnCrash, []string{OnCrashFailover, OnCrashRestart})
+	}
+}
+
 // sentinelNodes warns of numbers that cannot survive what they should (S17).
 func (v *validator) sentinelNodes(path string, g GroupSpec) {
 	if len(g.Sentinel.Nodes) > 0 && !slices.Equal(g.Sentinel.Nodes, sentinelNodes(g.Nodes)) {

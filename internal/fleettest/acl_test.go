@@ -63,13 +63,14 @@ func TestEachRightOfADaemonIsNeeded(t *testing.T) {
 			}
 			t.Run(p.Role+" without "+strings.ReplaceAll(rule.String(), "/", "."), func(t *testing.T) {
 				t.Parallel()
-				withoutRule(t, acl, p.Role, i)
+				withoutRule(t, acl, p.Role, i, strings.HasSuffix(rule.Name, "/claim/"))
 			})
 		}
 	}
 }
 
-func withoutRule(t *testing.T, acl *consultest.ACL, role string, i int) {
+// A claim is for groups with sentinels only.
+func withoutRule(t *testing.T, acl *consultest.ACL, role string, i int, sentinels bool) {
 	t.Helper()
 	name := fmt.Sprintf("%s-%d", role[:1], i)
 	var dropped policy.Rule
@@ -81,7 +82,9 @@ func withoutRule(t *testing.T, acl *consultest.ACL, role string, i int) {
 		return p
 	})
 	f.Apply(fleet.SpecRecord{Spec: f.Spec(1, func(g *fleet.GroupSpec) {
-		g.Topology, g.Sentinel = fleet.Replication, fleet.SentinelSpec{}
+		if !sentinels {
+			g.Topology, g.Sentinel, g.OnCrash = fleet.Replication, fleet.SentinelSpec{}, ""
+		}
 	})})
 	f.StartCoordinator(1, nil)
 	f.StartAgent(1, nil)

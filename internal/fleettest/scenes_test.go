@@ -69,10 +69,10 @@ func scenes(t *testing.T) []scene {
 }
 
 // allLabels are those of a bring-up; a change of a group's members has its own
-// (TestReplaceUnderCuts).
+// (TestReplaceUnderCuts), and so has a crash of the master (TestEvidenceCuts).
 func allLabels() []effect.Label {
-	all := append(agent.Labels(), coordinator.Labels()...)
-	return slices.DeleteFunc(all, func(l effect.Label) bool { return slices.Contains(replaceLabels(), l) })
+	others := append(replaceLabels(), crashLabels()...)
+	return slices.DeleteFunc(append(agent.Labels(), coordinator.Labels()...), func(l effect.Label) bool { return slices.Contains(others, l) })
 }
 
 // duringData are labels of a fresh bring-up that are worth a cut over existing

@@ -58,6 +58,7 @@ func Agent(name string, node Node) Policy {
 		key(k.Control(), read, "which goals count"),
 		keys(k.Secret(""), read, "the passwords of its groups, sealed with the fleet's key"),
 		key(k.Report(node.Name), write, "what it saw, under a session that guards the node's name"),
+		keys(k.Claims(), write, "that one agent at a time asks for a failover of a group"),
 		keys(k.Events(), write, "the fleet's history"),
 		key(k.Recovery(node.Name), write, "what it keeps, offered to a Consul that lost the fleet's records"),
 		{consul.Right{Resource: "session", Name: node.Consul, Access: write}, "the session that guards the node's name"},
@@ -77,6 +78,7 @@ func Coordinator(name string, nodes ...Node) Policy {
 		keys(k.Goals(), write, "what is asked of each node"),
 		keys(k.Secret(""), write, "the groups' passwords, sealed with the fleet's key"),
 		keys(k.Requests(), write, "how far the operators' requests have come"),
+		keys(k.Claims(), write, "the groups' empty claims, which the agents watch"),
 		keys(k.Events(), write, "the fleet's history, which it also keeps short"),
 		keys(k.Recoveries(), write, "to remove what agents offered to an emptied Consul"),
 	}}

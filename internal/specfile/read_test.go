@@ -25,7 +25,7 @@ func TestReadSpec(t *testing.T) {
 	want := fleet.Spec{Fleet: fleet.FleetSpec{Name: "shop"}, Groups: []fleet.GroupSpec{
 		{
 			Name: "sessions", Topology: fleet.Sentinel, Engine: "redis", Nodes: []string{"n1", "n2", "n3"}, Port: 6379,
-			Password: fleet.PasswordSpec{Generate: true}, Service: "shop-sessions", Prefer: "n1",
+			Password: fleet.PasswordSpec{Generate: true}, Service: "shop-sessions", Prefer: "n1", OnCrash: fleet.OnCrashFailover,
 			Durability: fleet.Bounded, MaxLag: fleet.Duration(5 * time.Second),
 			Sentinel: fleet.SentinelSpec{
 				Nodes: []string{"n1", "n2", "n3"}, Port: 26379, MasterName: "sessions", Quorum: 2,

@@ -1,0 +1,171 @@
+package evidence
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/redfleet/redfleet/agent/fence"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+func addr(host string) fleet.Addr { return fleet.Addr{Host: host, Port: 6379} }
+
+// crash is a master on n1 that died a moment ago with all in order.
+func crash(edit func(*Case)) Case {
+	c := Case{
+		Node: "n1", Self: addr("n1"), Crashed: true, SinceEnd: 10 * time.Millisecond,
+		Last:    Last{ReplID: "L1", Offset: 100, Replicas: []fleet.Addr{addr("n2"), addr("n3")}},
+		Monitor: fleet.Monitor{Quorum: 2, DownAfter: fleet.Duration(5 * time.Second)},
+	}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		c.Sentinels = append(c.Sentinels, fence.SentinelView{Node: n, Answered: true, Names: c.Self, Epoch: 4, Flags: "master",
+			Promotable: []fleet.Addr{addr("n2"), addr("n3")}, Silence: time.Second, Usable: 3})
+	}
+	for _, n := range []string{"n2", "n3"} {
+		c.Servers = append(c.Servers, fence.ServerView{Addr: addr(n), Answered: true, Role: fleet.RoleReplica, Master: c.Self, ReplID: "L1", Offset: 120})
+	}
+	if edit != nil {
+		edit(&c)
+	}
+	return c
+}
+
+func TestDecide(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit     func(*Case)
+		verdict  Verdict
+		rule     string
+		sentinel string
+	}{
+		"all in order":                 {nil, Ask, "ask", "n2"},
+		"one sentinel is silent":       {func(c *Case) { c.Sentinels[1] = fence.SentinelView{Node: "n2"} }, Ask, "ask", "n3"},
+		"only its own machine's can":   {func(c *Case) { c.Sentinels[1].Tilt, c.Sentinels[2].Tilt = true, true }, Ask, "ask", "n1"},
+		"on_crash is restart":          {func(c *Case) { c.Monitor.OnCrash = fleet.OnCrashRestart }, Leave, "restart", ""},
+		"somebody ended it":            {func(c *Case) { c.Crashed = false }, Leave, "not-a-crash", ""},
+		"a short down-after":           {func(c *Case) { c.Monitor.DownAfter = fleet.LeastEvidence - 1 }, Leave, "short-down-after", ""},
+		"the least down-after":         {func(c *Case) { c.Monitor.DownAfter = fleet.LeastEvidence }, Ask, "ask", "n2"},
+		"a quorum below the majority":  {func(c *Case) { c.Monitor.Quorum = 1 }, Leave, "low-quorum", ""},
+		"started again":                {func(c *Case) { c.Listening = true }, Leave, "started-again", ""},
+		"it had no replica":            {func(c *Case) { c.Last.Replicas = nil }, Leave, "no-replica", ""},
+		"a sentinel names another":     {func(c *Case) { c.Sentinels[2].Names = addr("n3") }, Leave, "named-other", ""},
+		"a failover is under way":      {func(c *Case) { c.Sentinels[2].Flags = "master,failover_in_progress" }, Leave, "failover-under-way", ""},
+		"a sentinel counts it as down": {func(c *Case) { c.Sentinels[0].Flags = "s_down,master" }, Leave, "counted-down", ""},
+		"a sentinel soon will":         {func(c *Case) { c.Sentinels[0].Silence = 3501 * time.Millisecond }, Leave, "counted-down", ""},
+		"a sentinel will in a while":   {func(c *Case) { c.Sentinels[0].Silence = 3500 * time.Millisecond }, Ask, "ask", "n2"},
+		"epochs differ":                {func(c *Case) { c.Sentinels[2].Epoch = 5 }, Wait, "epochs-differ", ""},
+		"a minority answers":           {func(c *Case) { c.Sentinels[1].Answered, c.Sentinels[2].Answered = false, false }, Wait, "no-majority", ""},
+		"a minority, for too long": {func(c *Case) {
+			c.SinceEnd = 2 * time.Second
+			c.Sentinels[1].Answered, c.Sentinels[2].Answered = false, false
+		}, Leave, "no-majority", ""},
+		"too late":                        {func(c *Case) { c.SinceEnd = Patience(c.Monitor) + 1 }, Leave, "too-late", ""},
+		"just in time":                    {func(c *Case) { c.SinceEnd = Patience(c.Monitor) }, Ask, "ask", "n2"},
+		"another master":                  {func(c *Case) { c.Servers[1].Role = fleet.RoleMaster }, Leave, "other-master", ""},
+		"no replica answers":              {func(c *Case) { c.Servers[0].Answered, c.Servers[1].Answered = false, false }, Wait, "no-synced-replica", ""},
+		"replicas lag":                    {func(c *Case) { c.Servers[0].Offset, c.Servers[1].Offset = 99, 99 }, Wait, "no-synced-replica", ""},
+		"replicas have what was seen":     {func(c *Case) { c.Servers[0].Offset, c.Servers[1].Offset = 100, 100 }, Ask, "ask", "n2"},
+		"one replica has less":            {func(c *Case) { c.Servers[1].Offset = 119 }, Wait, "no-sentinel", ""},
+		"one has less, nobody takes it":   {func(c *Case) { c.Servers[1].Offset = 119; onlyN2(c) }, Ask, "ask", "n2"},
+		"another lineage":                 {func(c *Case) { c.Servers[0].ReplID = "L9"; onlyN2(c) }, Wait, "no-sentinel", ""},
+		"it follows another":              {func(c *Case) { c.Servers[0].Master = addr("n3"); onlyN2(c) }, Wait, "no-sentinel", ""},
+		"it loads":                        {func(c *Case) { c.Servers[0].Loading = true; onlyN2(c) }, Wait, "no-sentinel", ""},
+		"it was not in sync at the crash": {func(c *Case) { c.Last.Replicas = []fleet.Addr{addr("n3")}; onlyN2(c) }, Wait, "no-sentinel", ""},
+		"nobody can be promoted":          {func(c *Case) { promote(c) }, Wait, "no-sentinel", ""},
+		"sentinels reach no majority":     {func(c *Case) { c.Sentinels[0].Usable, c.Sentinels[1].Usable, c.Sentinels[2].Usable = 1, 1, 1 }, Wait, "no-sentinel", ""},
+		"sentinels have stalled":          {func(c *Case) { c.Sentinels[0].Tilt, c.Sentinels[1].Tilt, c.Sentinels[2].Tilt = true, true, true }, Wait, "no-sentinel", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := Decide(crash(tc.edit))
+			if d.Verdict != tc.verdict || d.Rule != tc.rule || d.Sentinel != tc.sentinel || d.Reason == "" {
+				t.Errorf("got %+v", d)
+			}
+		})
+	}
+}
+
+func onlyN2(c *Case) { promote(c, addr("n2")) }
+
+func promote(c *Case, to ...fleet.Addr) {
+	for i := range c.Sentinels {
+		c.Sentinels[i].Promotable = to
+	}
+}
+
+// TestNeverAskedInDoubt: over generated answers, a request goes only to a sentinel
+// that answered, with a majority that names the master, none of which sees it down
+// or fails over, and only where each replica that it could take is the best one.
+func TestNeverAskedInDoubt(t *testing.T) {
+	asked := 0
+	rapid.Check(t, func(t *rapid.T) {
+		odd := func(name string) bool { return rapid.IntRange(0, 40).Draw(t, name) == 40 }
+		c := crash(nil)
+		c.Crashed, c.Listening = !odd("clean"), odd("listening")
+		c.SinceEnd = time.Duration(rapid.IntRange(0, 1600).Draw(t, "since")) * time.Millisecond
+		c.Monitor.Quorum = 2 - rapid.IntRange(0, 5).Draw(t, "quorum")/5
+		for i := range c.Sentinels {
+			v := &c.Sentinels[i]
+			v.Answered, v.Tilt = !odd("silent"), odd("tilt")
+			if odd("other") {
+				v.Names = addr("n2")
+			}
+			v.Flags = rapid.SampledFrom([]string{"master", "master", "master", "master", "master", "master", "master", "master", "master", "master", "s_down,master", "master,failover_in_progress"}).Draw(t, "flags")
+			v.Usable = rapid.SampledFrom([]int{3, 2, 3, 1}).Draw(t, "usable")
+			v.Silence = time.Duration(rapid.IntRange(0, 3600).Draw(t, "silence")) * time.Millisecond
+			v.Promotable = rapid.SampledFrom([][]fleet.Addr{{addr("n2"), addr("n3")}, {addr("n2")}, nil}).Draw(t, "promotable")
+		}
+		for i := range c.Servers {
+			s := &c.Servers[i]
+			s.Answered, s.Loading = !odd("gone"), odd("loading")
+			s.Offset = rapid.SampledFrom([]int64{101, 101, 101, 100, 99}).Draw(t, "offset")
+		}
+		d := Decide(c)
+		if d.Verdict != Ask {
+			if d.Sentinel != "" {
+				t.Fatalf("%+v names a sentinel", d)
+			}
+			return
+		}
+		asked++
+		holdsAll(t, c, d)
+	})
+	if asked == 0 {
+		t.Error("no generated case was one to ask in")
+	}
+}
+
+func holdsAll(t *rapid.T, c Case, d Decision) {
+	votes := 0
+	for _, v := range c.Sentinels {
+		if !v.Answered {
+			continue
+		}
+		votes++
+		if v.Names != c.Self || v.Flags != "master" || v.Silence+leastLeft > 5*time.Second {
+			t.Fatalf("asked although the sentinel on %s says %+v", v.Node, v)
+		}
+		if v.Node != d.Sentinel {
+			continue
+		}
+		if v.Tilt || v.Usable < 2 || len(v.Promotable) == 0 {
+			t.Fatalf("asked a sentinel that cannot do it: %+v", v)
+		}
+		for _, s := range c.Servers {
+			if !slices.Contains(v.Promotable, s.Addr) {
+				continue
+			}
+			for _, other := range c.Servers {
+				if !s.Answered || s.Loading || s.Offset < 100 || other.Answered && !other.Loading && other.Offset > s.Offset {
+					t.Fatalf("%s could be promoted: %+v", s.Addr, c.Servers)
+				}
+			}
+		}
+	}
+	asks := slices.ContainsFunc(c.Sentinels, func(v fence.SentinelView) bool { return v.Answered && v.Node == d.Sentinel })
+	if votes < 2 || !asks || !c.Crashed || c.Listening || c.SinceEnd > Patience(c.Monitor) || c.Monitor.Quorum < 2 || strings.TrimSpace(d.Reason) == "" {
+		t.Fatalf("asked on %d votes: %+v", votes, d)
+	}
+}
