@@ -223,6 +223,8 @@ func TestFirst(t *testing.T) {
 		"a machine made anew that the sentinels name waits for a silent peer": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
 		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}}, true, fleet.Addr{}, "seed"},
+		"the elected master lost its disk, a replica holds writes": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me},
+			Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 3}}, Seed: &fleet.Seed{Master: me, Fresh: true}}, false, fleet.Addr{}, "no-empty-master"},
 		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
 		"a late node learns the master from the sentinels": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},

@@ -45,6 +45,14 @@ func firstForming(c Case) Decision {
 		return hold("no-empty-master",
 			"it was elected as the initial master of a group with data, and its own data is gone since: bring its data folder back")
 	case elected:
+		// It may be no first start: the node can have lost its disk while the group
+		// forms, with writes of clients on its replicas already (no-empty-master).
+		if d, lost := lostData(c); lost {
+			if named, votes, _ := majorityMaster(c.Sentinels); votes > len(c.Sentinels)/2 && named != c.Self.Addr {
+				return decideFollow(c, named)
+			}
+			return d
+		}
 		return start("seed", fleet.Addr{}, "elected as the initial master")
 	case c.Seed.Fresh:
 		return start("seed", c.Seed.Master, reason)

@@ -52,7 +52,9 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 		s.Facts.Listening = o.listening(ctx, g.Addr, g.Servers)
 	}
 	if g.Seed != nil && !s.Facts.Memory.Started && (g.Seed.Fresh || !s.Facts.Disk.Dataset.Present) {
-		return s // a first start while forming asks nobody, unless data is at stake
+		if elected := g.Kind == fleet.KindRedis && g.Seed.Master == g.Addr; !elected || len(s.Facts.Listening) == 0 {
+			return s // a first start while forming asks nobody, unless data is at stake
+		}
 	}
 	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
 		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
