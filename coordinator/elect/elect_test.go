@@ -87,6 +87,7 @@ func TestDecisions(t *testing.T) {
 		{"one lineage: an unknown offset is no low one", []node{on("n1").data(idA, 7).newest(1), on("n2").data(idA, 0).newest(2), on("n3")}, "", "", "n2", elect.RuleMostAdvanced, ""},
 		{"sentinel state beats the offset", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idA, 7).names("n1", 3), on("n3")}, "", "", "n1", elect.RuleSentinelState, "epoch 3, on n1, n2"},
 		{"the highest epoch counts", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idA, 5).names("n1", 3), on("n3").data(idA, 5).names("n2", 4)}, "", "", "n2", elect.RuleSentinelState, "epoch 4"},
+		{"three masters named at one epoch do not decide", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idA, 6).names("n2", 3), on("n3").data(idA, 5).names("n3", 3)}, "", "", "n2", elect.RuleMostAdvanced, ""},
 		{"two masters named at one epoch do not decide", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idA, 6).names("n2", 3), on("n3")}, "", "", "n2", elect.RuleMostAdvanced, ""},
 		{"a running master that sentinels name", []node{on("n1").data(idA, 9), on("n2").data(idA, 5).master().names("n2", 1), on("n3")}, "", "", "n2", elect.RuleRunningMaster, "runs as master now"},
 		{"a running master that only an old epoch names", []node{on("n1").data(idA, 5).names("n1", 4), on("n2").data(idA, 5).master().names("n2", 1), on("n3").names("n1", 4)}, "", "", "n1", elect.RuleSentinelState, ""},
@@ -158,6 +159,8 @@ func TestStops(t *testing.T) {
 			on("n1").data(idA, 5), on("n2").data(idB, 7).names("n3", 2), on("n3").names("n3", 2)}, "",
 			elect.ErrLineages, []string{idA, idB}},
 		{"named by a minority of the states", []node{on("n1").data(idA, 5).names("n1", 3), on("n2").data(idB, 7).names("n2", 2), on("n3").names("n2", 2)}, "",
+			elect.ErrLineages, []string{idA, idB}},
+		{"named by half of the states", []node{on("n1").data(idA, 5).names("n1", 3, "n2"), on("n2").data(idB, 7).names("n2", 2), on("n3")}, "",
 			elect.ErrLineages, []string{idA, idB}},
 		{"unknown data that nobody vouches for, beside unknown data that is", []node{
 			on("n1").data("", 0).names("n2", 2), on("n2").data(idB, 7).names("n2", 2), on("n3").data("", 0)}, "",

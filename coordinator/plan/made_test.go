@@ -135,9 +135,49 @@ func TestAGroupOutOfTheSpecStaysInTheGoals(t *testing.T) {
 				t.Errorf("a group is elected: %+v", p.Create)
 			}
 			for node, g := range carryOut(w, p).Goals {
-				if len(g.Instances) != 4 {
-					t.Errorf("%s has %d instances left, want 4", node, len(g.Instances))
+				count := map[string]int{}
+				for _, inst := range g.Instances {
+					count[inst.Group]++
 				}
+				if d := cmp.Diff(map[string]int{"main": 2, "second": 2}, count); d != "" {
+					t.Errorf("the instances of %s by group (-want +got):\n%s", node, d)
+				}
+			}
+		})
+	}
+}
+
+// TestStanding: which of a group's goals tells how it was made.
+func TestStanding(t *testing.T) {
+	inst := func(kind fleet.Kind, service string) []fleet.InstanceGoal {
+		return []fleet.InstanceGoal{{Group: "main", GroupID: "g", Kind: kind, Service: service, Assigned: fleet.Running, Servers: make([]fleet.Member, 1)}}
+	}
+	server, sentinel := fleet.KindRedis, fleet.KindSentinel
+	type goal struct {
+		epoch uint64
+		kind  fleet.Kind
+	}
+	for name, tc := range map[string]struct {
+		first, second goal
+		want          string
+	}{ // up to epoch 5 all are committed
+		"a committed one before one that is not":   {goal{6, server}, goal{4, server}, "second"},
+		"the one that was committed last":          {goal{6, server}, goal{5, server}, "second"},
+		"whichever comes first":                    {goal{5, server}, goal{6, server}, "first"},
+		"then a server's":                          {goal{5, sentinel}, goal{4, server}, "second"},
+		"a server's that comes first":              {goal{4, server}, goal{5, sentinel}, "first"},
+		"a sentinel's that is committed":           {goal{6, server}, goal{5, sentinel}, "second"},
+		"then the higher epoch":                    {goal{4, server}, goal{5, server}, "second"},
+		"a higher epoch that comes first":          {goal{5, server}, goal{4, server}, "first"},
+		"of equal ones always that which is first": {goal{5, server}, goal{5, server}, "first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := fleet.World{Control: &fleet.Control{Committed: 5}, Goals: map[string]fleet.Goal{
+				"n1": {Node: "n1", Epoch: tc.first.epoch, Instances: inst(tc.first.kind, "first")},
+				"n2": {Node: "n2", Epoch: tc.second.epoch, Instances: inst(tc.second.kind, "second")},
+			}}
+			if got := plan.Standing(w, fleet.Group{Name: "main", ID: "g"}); got == nil || got.Service != tc.want {
+				t.Errorf("it goes by %+v, want the %s one", got, tc.want)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,9 @@ func TestElection(t *testing.T) {
 	}
 	if len(ids) != 3 {
 		t.Errorf("the sentinels' ids are %v, want three", ids)
+	}
+	if p.Empty() {
+		t.Error("a plan with an election counts as empty")
 	}
 	w = carryOut(w, p)
 	if again := plan.Next(w, counter()); len(again.Create)+len(again.Goals) != 0 {
@@ -160,6 +164,11 @@ func TestEpochs(t *testing.T) {
 		nodes []string
 		epoch func(committed uint64) uint64
 	}{
+		"an agent that followed the newest goal is not ahead": {func(w *fleet.World) {
+			for node, goal := range w.Goals {
+				assesstest.Edit(*w, node, func(r *fleet.ReportRecord) { r.Report.Epoch = goal.Epoch })
+			}
+		}, nil, func(uint64) uint64 { return 0 }},
 		"a goal whose plan was never committed is written anew": {func(w *fleet.World) {
 			g := w.Goals["n2"]
 			g.Epoch += 5
@@ -209,6 +218,95 @@ func TestASilentNodeKeepsItsAddress(t *testing.T) {
 	delete(w.Reports, "n3")
 	if p := plan.Next(w, counter()); !p.Empty() {
 		t.Errorf("a node without a report changes the goals: %+v", p.Goals)
+	}
+}
+
+// TestASilentNodesAddressComesFromItsGroup: a goal that was lost is written anew as
+// it was, though a server's node and a sentinel's are silent. Their addresses come
+// from the group's own goals: not from another group's, nor from what a goal keeps
+// down.
+func TestASilentNodesAddressComesFromItsGroup(t *testing.T) {
+	w := assesstest.Healthy(fleet.Sentinel, 3)
+	w.Spec.Spec.Groups[0].Sentinel.Nodes = []string{"n1", "n2", "n4"}
+	r := w.Reports["n2"].Report
+	r.Node, r.Address, r.Instances = "n4", assesstest.Address("n4"), nil
+	w.Reports["n4"] = fleet.ReportRecord{Report: r, Alive: true}
+	clear(w.Goals)
+	w = carryOut(w, plan.Next(w, counter()))
+	before := w.Goals["n1"]
+	wrong := fleet.Addr{Host: "192.168.0.9", Port: 6379}
+	members := []fleet.Member{{Node: "n3", Addr: wrong}, {Node: "n4", Addr: wrong}}
+	for node, goal := range w.Goals {
+		traps := []fleet.InstanceGoal{
+			{Group: "other", Assigned: fleet.Running, Servers: members, Sentinels: members},
+			{Group: assesstest.Group, Assigned: fleet.Held, Servers: members, Sentinels: members},
+		}
+		goal.Instances = append(traps, goal.Instances...)
+		w.Goals[node] = goal
+	}
+	delete(w.Goals, "n1")
+	delete(w.Reports, "n3")
+	delete(w.Reports, "n4")
+	for _, goal := range plan.Next(w, counter()).Goals {
+		if goal.Node == "n1" {
+			own := slices.DeleteFunc(goal.Instances, func(i fleet.InstanceGoal) bool { return i.Group != assesstest.Group })
+			if d := cmp.Diff(before.Instances, own); d != "" {
+				t.Errorf("the lost goal (-before +anew):\n%s", d)
+			}
+			return
+		}
+	}
+	t.Error("the lost goal is not written anew")
+}
+
+// TestPhases: a group moves on as it is seen, over a phase too, and not before.
+func TestPhases(t *testing.T) {
+	brokenLink := func(w fleet.World) { assesstest.Redis(w, "n2").Redis.Link = "down" }
+	for name, tc := range map[string]struct {
+		phase fleet.Phase
+		edit  func(w fleet.World)
+		want  fleet.Phase
+	}{
+		"starting, one is not up":               {fleet.PhaseStarting, func(w fleet.World) { assesstest.Redis(w, "n2").State = fleet.Prepared }, ""},
+		"starting, all are up":                  {fleet.PhaseStarting, brokenLink, fleet.PhaseVerifying},
+		"starting, every check holds":           {fleet.PhaseStarting, func(fleet.World) {}, fleet.PhaseServing},
+		"verifying, a check fails":              {fleet.PhaseVerifying, brokenLink, ""},
+		"verifying, every check holds":          {fleet.PhaseVerifying, func(fleet.World) {}, fleet.PhaseServing},
+		"serving, a check fails: it goes on so": {fleet.PhaseServing, brokenLink, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := assesstest.Healthy(fleet.Sentinel, 3)
+			assesstest.EditGroup(w, func(g *fleet.Group) { g.Phase, g.WriteProved, g.Probe = tc.phase, false, assesstest.Probe })
+			for node := range w.Reports {
+				r := assesstest.Redis(w, node).Redis
+				r.ProbeSeen, r.WriteRefused = assesstest.Probe, r.Role == fleet.RoleReplica
+			}
+			tc.edit(w)
+			p := plan.Next(w, counter())
+			var got fleet.Phase
+			if len(p.Update) > 0 {
+				got = p.Update[0].Phase
+			}
+			if got != tc.want {
+				t.Errorf("the next phase is %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAHaltedPlanIsEmpty, whatever else it holds: nobody may write it.
+func TestAHaltedPlanIsEmpty(t *testing.T) {
+	for name, tc := range map[string]struct {
+		p    plan.Plan
+		want bool
+	}{
+		"nothing":              {plan.Plan{}, true},
+		"a goal":               {plan.Plan{Goals: make([]fleet.Goal, 1)}, false},
+		"a goal, and a reason": {plan.Plan{Goals: make([]fleet.Goal, 1), Halt: "strange agents"}, true},
+	} {
+		if got := tc.p.Empty(); got != tc.want {
+			t.Errorf("%s: empty is %v", name, got)
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func choose(all []*mutant, share, only string) ([]*mutant, error) {
 	}
 	var out []*mutant
 	for i, m := range all {
-		if i%of == part-1 && strings.Contains(m.name, only) {
+		if i%of == part-1 && strings.Contains(m.name, only) && len(m.target.depths) > 0 {
 			out = append(out, m)
 		}
 	}

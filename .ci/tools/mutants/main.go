@@ -11,6 +11,7 @@
 //	mutants -share 3/10      every tenth of them, from the third on
 //	mutants -only TEXT       those whose name holds the text
 //	mutants -list            their names, without a run
+//	mutants -depth sim       by the tests of this depth alone: which depth sees what
 //
 // A mutant that no test notices is missed, and the run fails, unless the list of
 // equivalent ones says why nobody could notice it.
@@ -21,6 +22,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,6 +35,7 @@ func main() {
 	flag.StringVar(&o.share, "share", "1/1", "which `part` of the mutants, as 3/10")
 	flag.StringVar(&o.only, "only", "", "only mutants whose name holds this `text`")
 	flag.StringVar(&o.report, "report", "", "`file` for one line for each mutant: what caught it, at which depth")
+	flag.StringVar(&o.depth, "depth", "", "only the tests of this `depth`: unit, near or sim")
 	flag.BoolVar(&o.list, "list", false, "print the mutants' names and run nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,8 +48,8 @@ func main() {
 
 // options are what the command line says.
 type options struct {
-	root, share, only, report string
-	list                      bool
+	root, share, only, report, depth string
+	list                             bool
 }
 
 func run(ctx context.Context, o options) error {
@@ -54,7 +57,16 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	mutants, files, err := generate(root, targets())
+	return runTargets(ctx, os.Stdout, o, root, targets())
+}
+
+// runTargets does what the options say with the mutants of some targets.
+func runTargets(ctx context.Context, w io.Writer, o options, root string, all []target) error {
+	all, err := atDepth(all, o.depth)
+	if err != nil {
+		return err
+	}
+	mutants, files, err := generate(root, all)
 	if err != nil {
 		return err
 	}
@@ -71,7 +83,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.list {
 		for _, m := range chosen {
-			fmt.Println(m.name)
+			fmt.Fprintln(w, m.name)
 		}
 		return nil
 	}
@@ -84,7 +96,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	r := runner{root: root, temp: temp, overlay: overlay}
+	r := &runner{root: root, temp: temp, overlay: overlay}
 	outcomes, err := r.all(ctx, chosen, equivalent)
 	if err != nil {
 		return err
@@ -92,7 +104,10 @@ func run(ctx context.Context, o options) error {
 	if err := writeReport(o.report, outcomes); err != nil {
 		return err
 	}
-	return summary(os.Stdout, outcomes)
+	if err := summary(w, outcomes); o.depth == "" {
+		return err
+	}
+	return nil // another depth may see what this one does not
 }
 
 var errMissed = errors.New("a mutant was missed: a test is missing, or the guard does nothing")

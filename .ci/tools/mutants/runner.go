@@ -11,14 +11,16 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
-// runner builds each test binary once and runs it once for each mutant.
+// runner builds each test binary once, when it is first asked for, and runs it once
+// for each mutant.
 type runner struct {
 	root, temp, overlay string
+	mu                  sync.Mutex
+	shelf               map[string]func() (built, error)
 }
 
 // outcome is what became of a mutant.
@@ -42,11 +44,7 @@ type built struct {
 // does not end is noticed too.
 func (b built) limit() time.Duration { return 5*time.Second + 5*b.took }
 
-func (r runner) all(ctx context.Context, mutants []*mutant, equivalent equivalents) ([]outcome, error) {
-	binaries, err := r.build(ctx, mutants)
-	if err != nil {
-		return nil, err
-	}
+func (r *runner) all(ctx context.Context, mutants []*mutant, equivalent equivalents) ([]outcome, error) {
 	outcomes := make([]outcome, len(mutants))
 	jobs := make(chan int)
 	errs := make(chan error, runtime.NumCPU())
@@ -57,7 +55,7 @@ func (r runner) all(ctx context.Context, mutants []*mutant, equivalent equivalen
 				var err error
 				outcomes[i] = outcome{mutant: mutants[i], equivalent: equivalent[mutants[i].name]}
 				if outcomes[i].equivalent == "" {
-					outcomes[i], err = r.one(ctx, mutants[i], binaries)
+					outcomes[i], err = r.one(ctx, mutants[i])
 				}
 				if err != nil {
 					select {
@@ -81,39 +79,49 @@ func (r runner) all(ctx context.Context, mutants []*mutant, equivalent equivalen
 	}
 }
 
-// build makes the binaries and sees that the tests pass without a mutant: one
-// that fails anyhow would catch everything.
-func (r runner) build(ctx context.Context, mutants []*mutant) (map[string]built, error) {
-	binaries := map[string]built{}
-	for _, m := range mutants {
-		for _, d := range m.target.depths {
-			if binaries[d.dir].binary != "" {
-				continue
-			}
-			to := filepath.Join(r.temp, strings.ReplaceAll(d.dir, "/", "_")+".test")
-			cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", r.overlay, "-o", to, "./"+d.dir)
-			cmd.Dir = r.root
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return nil, fmt.Errorf("building the mutants of %s: %w\n%s", d.dir, err, out)
-			}
-			b := built{binary: to, took: time.Minute}
-			if exec.CommandContext(ctx, to, "-rapid.nofailfile", "-test.list=^$").Run() == nil {
-				b.args = []string{"-rapid.nofailfile"}
-			}
-			began := time.Now()
-			if test, err := r.run(ctx, b, d, 0); err != nil || test != "" {
-				return nil, errors.Join(err, fmt.Errorf("without any mutant %s fails in %s", test, d.dir))
-			}
-			b.took = time.Since(began)
-			binaries[d.dir] = b
-		}
+// binary gives the tests of a depth, built when first needed.
+func (r *runner) binary(ctx context.Context, d depth) (built, error) {
+	r.mu.Lock()
+	if r.shelf == nil {
+		r.shelf = map[string]func() (built, error){}
 	}
-	return binaries, nil
+	get, ok := r.shelf[d.key()]
+	if !ok {
+		to := filepath.Join(r.temp, fmt.Sprintf("%d.test", len(r.shelf)))
+		get = sync.OnceValues(func() (built, error) { return r.build(ctx, d, to) })
+		r.shelf[d.key()] = get
+	}
+	r.mu.Unlock()
+	return get()
 }
 
-func (r runner) one(ctx context.Context, m *mutant, binaries map[string]built) (outcome, error) {
+// build makes a binary and sees that its tests pass without a mutant: one that
+// fails anyhow would catch everything.
+func (r *runner) build(ctx context.Context, d depth, to string) (built, error) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", r.overlay, "-o", to, "./"+d.dir)
+	cmd.Dir = r.root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return built{}, fmt.Errorf("building the mutants of %s: %w\n%s", d.dir, err, out)
+	}
+	b := built{binary: to, took: time.Minute}
+	if exec.CommandContext(ctx, to, "-rapid.nofailfile", "-test.list=^$").Run() == nil {
+		b.args = []string{"-rapid.nofailfile"}
+	}
+	began := time.Now()
+	if test, err := r.run(ctx, b, d, 0); err != nil || test != "" {
+		return built{}, errors.Join(err, fmt.Errorf("without any mutant %s fails in %s", test, d.dir))
+	}
+	b.took = time.Since(began)
+	return b, nil
+}
+
+func (r *runner) one(ctx context.Context, m *mutant) (outcome, error) {
 	for _, d := range m.target.depths {
-		test, err := r.run(ctx, binaries[d.dir], d, m.number)
+		b, err := r.binary(ctx, d)
+		if err != nil {
+			return outcome{mutant: m}, err
+		}
+		test, err := r.run(ctx, b, d, m.number)
 		if err != nil {
 			return outcome{mutant: m}, err
 		}
@@ -128,7 +136,7 @@ func (r runner) one(ctx context.Context, m *mutant, binaries map[string]built) (
 var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
 // run gives the test that failed; empty when all passed.
-func (r runner) run(ctx context.Context, b built, d depth, number int) (string, error) {
+func (r *runner) run(ctx context.Context, b built, d depth, number int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.limit()+10*time.Second)
 	defer cancel()
 	args := []string{"-test.failfast", "-test.timeout=" + b.limit().String(), "-test.run=" + d.run}

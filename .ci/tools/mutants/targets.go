@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"slices"
+)
+
 // target is a package whose guards are mutated.
 type target struct {
 	// dir is the package's folder, files the ones of it; empty for all.
@@ -19,7 +24,16 @@ type depth struct {
 	args []string
 }
 
+// key is the same for the same tests: they are built and measured once.
+func (d depth) key() string { return d.dir + " " + d.run }
+
 func unit(dir string) depth { return depth{name: "unit", dir: dir} }
+
+// simulated has whole fleets run on virtual time, a seed each. It takes longest, so
+// it sees only what the others let through, or with -depth sim a share.
+func simulated() depth {
+	return depth{name: "sim", dir: "internal/sim", run: "^TestSeeds$", args: []string{"-sim.no-shrink"}}
+}
 
 // targets are what decides, what fences and what keeps secrets.
 func targets() []target {
@@ -29,13 +43,38 @@ func targets() []target {
 	}
 	var out []target
 	for _, dir := range deciding {
-		out = append(out, target{dir: dir, depths: []depth{unit(dir)}})
+		depths := []depth{unit(dir)}
+		if dir != "coordinator/assess" { // what it says to people moves nothing
+			depths = append(depths, simulated())
+		}
+		out = append(out, target{dir: dir, depths: depths})
 	}
-	lease := []depth{{name: "unit", dir: "internal/consul", run: "^Test(Lease|Guard|Campaign)"}, {name: "near", dir: "internal/devconsul"}}
+	lease := []depth{{name: "unit", dir: "internal/consul", run: "^Test(Lease|Guard|Campaign)"}, {name: "near", dir: "internal/devconsul"}, simulated()}
+	writes := []depth{
+		{name: "unit", dir: "coordinator", run: "^Test(Writes|AStalePlan)"},
+		{name: "near", dir: "coordinator", run: "^Test(LargePlans|LostAnswers|APassword)"},
+	}
 	return append(out,
 		target{dir: "agent/state", files: []string{"accept.go", "secret.go", "instance.go"}, depths: []depth{unit("agent/state")}},
 		target{dir: "internal/secret", depths: []depth{unit("internal/secret")}},
 		target{dir: "internal/consul", files: []string{"lease.go", "held.go", "campaign.go"}, depths: lease},
-		target{dir: "coordinator", files: []string{"write.go"}, depths: []depth{unit("coordinator")}},
+		target{dir: "coordinator", files: []string{"write.go"}, depths: writes},
 	)
+}
+
+// atDepth leaves of each target the tests of one depth; empty is every depth. A
+// mutant of a target that has none of it is not looked at.
+func atDepth(all []target, name string) ([]target, error) {
+	if name == "" {
+		return all, nil
+	}
+	left := 0
+	for i := range all {
+		all[i].depths = slices.DeleteFunc(all[i].depths, func(d depth) bool { return d.name != name })
+		left += len(all[i].depths)
+	}
+	if left == 0 {
+		return nil, fmt.Errorf("no tests are of the depth %q; the depths are unit, near and sim", name)
+	}
+	return all, nil
 }
