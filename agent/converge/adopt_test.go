@@ -30,6 +30,7 @@ func TestAdopted(t *testing.T) {
 		"crashed":                    {unit: failed, origin: &Origin{Unit: failed, GivesWay: true}, want: Move, says: "is down"},
 		"systemd is at it":           {unit: starting, origin: &Origin{Unit: starting, GivesWay: true}, says: "systemd is at"},
 		"an old start is under way":  {unit: starting, origin: &Origin{Unit: starting}, says: "systemd is at"},
+		"no systemd, and no answer":  {unit: up, says: "no systemd"},
 		"no systemd":                 {unit: up, redis: serves, says: "no systemd"},
 		"its node leaves the group":  {unit: up, redis: serves, origin: &Origin{Unit: up, GivesWay: true}, assigned: fleet.Absent, says: "restart that unit first"},
 		"moved":                      {unit: up, redis: &Redis{Role: fleet.RoleMaster}, origin: &Origin{Unit: down, GivesWay: true}, moved: true, want: MaskOrigin},

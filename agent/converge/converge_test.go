@@ -79,6 +79,17 @@ func TestPlan(t *testing.T) {
 		"what the boot fence holds is told with the fence's own reason": {goal(fleet.KindRedis, nil),
 			Instance{Identity: group, Unit: fleet.UnitStatus{State: fleet.UnitActivating}, Memory: Memory{Started: true, HadData: true},
 				Disk: Disk{Dataset: fleet.Dataset{Present: true}}, Sentinels: make([]fence.SentinelView, 3)}, nil, fleet.Addr{}, "word of 2"},
+		"untrusted facts come before another group's folder": {goal(fleet.KindRedis, nil), Instance{Problem: "damaged", Identity: "ffff"}, nil, fleet.Addr{}, "damaged"},
+		"a used port is left alone by a sentinel too": {goal(fleet.KindSentinel, nil), Instance{Identity: group, PortOwner: "pid 7 (redis-sentinel)", Memory: Memory{Started: true}},
+			nil, fleet.Addr{}, "in use by pid 7"},
+		"a crashed sentinel of a forming group starts from its own file": {goal(fleet.KindSentinel, seeded("n1", true)),
+			Instance{Identity: group, Memory: Memory{Started: true}, DownSince: now}, []Kind{StartSentinel}, fleet.Addr{}, "ran before"},
+		"without sentinels a master returns": {goal(fleet.KindRedis, func(g *fleet.InstanceGoal) { g.Topology, g.Monitor, g.Sentinels = fleet.Replication, nil, nil }),
+			Instance{Identity: group, Memory: Memory{Started: true, HadData: true}, Disk: Disk{Dataset: fleet.Dataset{Present: true}}}, []Kind{StartRedis}, fleet.Addr{}, "no failover"},
+		"AOF comes on where the spec says so": {goal(fleet.KindRedis, func(g *fleet.InstanceGoal) { g.Config = fleet.Directives{"appendonly": {"yes"}} }),
+			Instance{Identity: group, Unit: up, Disk: Disk{SnapshotOnly: true}, Redis: &Redis{Role: fleet.RoleMaster}}, []Kind{EnableAOF}, fleet.Addr{}, ""},
+		"AOF stays off where the spec says so": {goal(fleet.KindRedis, func(g *fleet.InstanceGoal) { g.Config = fleet.Directives{"appendonly": {"no"}} }),
+			Instance{Identity: group, Unit: up, Disk: Disk{SnapshotOnly: true}, Redis: &Redis{Role: fleet.RoleMaster}}, nil, fleet.Addr{}, ""},
 		"untrusted facts change nothing": {goal(fleet.KindRedis, nil), Instance{Problem: "damaged"}, nil, fleet.Addr{}, "damaged"},
 		"a process that does not answer is left alone": {goal(fleet.KindRedis, nil), Instance{Identity: group, Unit: up, Memory: Memory{Started: true}},
 			nil, fleet.Addr{}, "does not answer"},
@@ -162,6 +173,7 @@ func TestPriorityOfANewReplica(t *testing.T) {
 		"fresh group":                     {true, false, Memory{}, 100},
 		"group with data, new":            {false, false, Memory{}, 0},
 		"group with data, full":           {false, true, Memory{}, 100},
+		"data in its folder beside data":  {false, true, Memory{Started: true, HadData: true, ReplID: "beside data"}, 100},
 		"back with its data":              {false, true, Memory{Started: true, HadData: true}, 100},
 		"back without its data":           {false, false, Memory{Started: true, HadData: true}, 0},
 		"back before it caught up":        {false, true, Memory{Started: true, RaisePriority: true}, 0},
@@ -204,13 +216,16 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 		empty     bool
 		want      int
 	}{
-		"its master answers":                     {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Keys: 1}, false, 0},
-		"its master loads":                       {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Loading: true}, false, 0},
-		"its master is as empty":                 {ran(time.Second), fence.ServerView{Addr: master, Answered: true}, true, 100},
-		"the sentinels have run all the time":    {ran(3 * time.Minute), fence.ServerView{Addr: master}, false, 0},
-		"the sentinels came up with it":          {ran(time.Minute), fence.ServerView{Addr: master}, false, 100},
-		"a minority of them has run":             {ran(time.Hour)[:1], fence.ServerView{Addr: master}, false, 100},
-		"no sentinel answers, nor does a master": {nil, fence.ServerView{Addr: master}, false, 100},
+		"its master answers":                          {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Keys: 1}, false, 0},
+		"its master loads":                            {ran(time.Second), fence.ServerView{Addr: master, Answered: true, Loading: true}, false, 0},
+		"its master is as empty":                      {ran(time.Second), fence.ServerView{Addr: master, Answered: true}, true, 100},
+		"the sentinels have run all the time":         {ran(3 * time.Minute), fence.ServerView{Addr: master}, false, 0},
+		"most of the sentinels have run all the time": {ran(time.Hour)[:2], fence.ServerView{Addr: master}, false, 0},
+		"they came up a minute before it ended":       {ran(2 * time.Minute), fence.ServerView{Addr: master}, false, 100},
+		"they came up before that":                    {ran(2*time.Minute + 1), fence.ServerView{Addr: master}, false, 0},
+		"the sentinels came up with it":               {ran(time.Minute), fence.ServerView{Addr: master}, false, 100},
+		"a minority of them has run":                  {ran(time.Hour)[:1], fence.ServerView{Addr: master}, false, 100},
+		"no sentinel answers, nor does a master":      {nil, fence.ServerView{Addr: master}, false, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := goal(fleet.KindRedis, nil)
@@ -225,6 +240,79 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 				t.Errorf("priority %d, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestStepsInFull: what a step says beside its kind, and the fence's rule.
+func TestStepsInFull(t *testing.T) {
+	now := time.Unix(1000, 0)
+	data := Disk{Dataset: fleet.Dataset{Present: true}}
+	ran := Memory{Started: true, HadData: true}
+	canPromote := votes("n1")
+	for i := range canPromote {
+		canPromote[i].Promotable = []fleet.Addr{addr("n2", 6379)}
+	}
+	restart := func(g *fleet.InstanceGoal) { g.Monitor.OnCrash = fleet.OnCrashRestart }
+	for name, tc := range map[string]struct {
+		edit          func(*fleet.InstanceGoal)
+		in            Instance
+		starts        bool
+		fenced, quick bool
+		rule          string
+	}{
+		"a first start":         {seeded("n1", true), Instance{Identity: group}, true, false, false, "seed"},
+		"a return":              {nil, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: votes("n1")}, true, true, false, "no-replica"},
+		"a quick restart":       {restart, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: canPromote, DownSince: now}, true, true, true, fence.RuleQuickRestart},
+		"none without the wish": {nil, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: canPromote, DownSince: now}, false, false, false, "await-failover"},
+		"nothing to decide":     {nil, Instance{Identity: group, Unit: fleet.UnitStatus{State: fleet.UnitActive}, Redis: &Redis{AOF: true}}, false, false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := goal(fleet.KindRedis, tc.edit)
+			id := g.Instances[0].ID
+			out := Plan(g, Facts{Now: now, Instances: map[fleet.InstanceID]Instance{id: tc.in}})
+			if len(out.Steps) == 1 != tc.starts || tc.starts && (out.Steps[0].Fenced != tc.fenced || out.Steps[0].Quick != tc.quick) {
+				t.Errorf("the steps are %+v", out.Steps)
+			}
+			if rule, told := out.Rules[id]; rule != tc.rule || told != (tc.rule != "") {
+				t.Errorf("the rule is %q, want %q", rule, tc.rule)
+			}
+		})
+	}
+}
+
+// TestSystemdIsAtIt: what the fence holds is told as the fence says, though systemd
+// is trying; what it would start is left to systemd.
+func TestSystemdIsAtIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sentinels []fence.SentinelView
+		systemd   bool
+	}{"held": {make([]fence.SentinelView, 3), false}, "may start": {votes("n2"), true}} {
+		g := goal(fleet.KindRedis, nil)
+		in := Instance{Identity: group, Unit: fleet.UnitStatus{State: fleet.UnitActivating}, Memory: Memory{Started: true, HadData: true},
+			Disk: Disk{Dataset: fleet.Dataset{Present: true}}, Sentinels: tc.sentinels}
+		out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+		if got := out.Reasons[g.Instances[0].ID]; len(out.Steps) != 0 || strings.HasPrefix(got, "systemd is starting it: ") != tc.systemd {
+			t.Errorf("%s: %s %+v", name, got, out.Steps)
+		}
+	}
+}
+
+// TestWhomASentinelIsIntroducedTo: each peer that listens and that it does not know.
+func TestWhomASentinelIsIntroducedTo(t *testing.T) {
+	g := goal(fleet.KindSentinel, seeded("n1", true))
+	in := Instance{Identity: group, Unit: fleet.UnitStatus{State: fleet.UnitActive}, Sentinel: &Sentinel{Peers: map[string]bool{"id-n2": true}},
+		Listening: map[fleet.Addr]bool{addr("n1", 26379): true, addr("n2", 26379): true, addr("n3", 26379): true}}
+	out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+	if len(out.Steps) != 1 || out.Steps[0].Peer.Node != "n3" {
+		t.Errorf("the steps are %+v", out.Steps)
+	}
+}
+
+// TestAProcessWithoutItsFolder runs and is held: it must not count as absent, or it
+// would be installed anew beside itself.
+func TestAProcessWithoutItsFolder(t *testing.T) {
+	if got := StateOf(fleet.KindRedis, Instance{Unit: fleet.UnitStatus{State: fleet.UnitActive}}); got != fleet.Held {
+		t.Errorf("its state is %s", got)
 	}
 }
 

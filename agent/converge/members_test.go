@@ -33,6 +33,7 @@ func TestMembers(t *testing.T) {
 		"down, and may start again": {goal(fleet.KindRedis, held), Instance{Identity: group, Unit: down, Memory: ran}, []Kind{Retire}, false},
 		"down for good":             {goal(fleet.KindRedis, held), Instance{Identity: group, Unit: down, Memory: Memory{Started: true, Retired: true}}, nil, true},
 		"it never ran":              {goal(fleet.KindRedis, held), Instance{Identity: group, Unit: down}, nil, true},
+		"a sentinel that never ran": {goal(fleet.KindSentinel, func(g *fleet.InstanceGoal) { held(g); changed(g) }), Instance{Identity: group, Unit: down}, nil, true},
 		"nothing is there":          {goal(fleet.KindRedis, held), Instance{Unit: down}, nil, true},
 		"another group's folder":    {goal(fleet.KindRedis, held), Instance{Identity: "ffff", Unit: active, Memory: ran, Redis: redis}, nil, false},
 		"what cannot be read":       {goal(fleet.KindRedis, held), Instance{Problem: "damaged", Unit: down}, nil, false},

@@ -34,6 +34,53 @@ func crash(edit func(*Case)) Case {
 	return c
 }
 
+// TestPatience: a quarter of down-after, between 1 and 5 s.
+func TestPatience(t *testing.T) {
+	for down, want := range map[time.Duration]time.Duration{
+		2 * time.Second: time.Second, 4 * time.Second: time.Second, 8 * time.Second: 2 * time.Second,
+		20 * time.Second: 5 * time.Second, time.Minute: 5 * time.Second,
+	} {
+		if got := Patience(fleet.Monitor{DownAfter: fleet.Duration(down)}); got != want {
+			t.Errorf("down-after %s: %s, want %s", down, got, want)
+		}
+	}
+}
+
+// TestTheReasonThatIsTold: of several reasons not to ask, all that hold from one on,
+// the first is told: what the spec wants before what was seen.
+func TestTheReasonThatIsTold(t *testing.T) {
+	type reason struct {
+		rule string
+		edit func(*Case)
+	}
+	for name, list := range map[string][]reason{
+		"of the group and the server": {
+			{"restart", func(c *Case) { c.Monitor.OnCrash = fleet.OnCrashRestart }},
+			{"not-a-crash", func(c *Case) { c.Crashed = false }},
+			{"short-down-after", func(c *Case) { c.Monitor.DownAfter = fleet.LeastEvidence - 1 }},
+			{"low-quorum", func(c *Case) { c.Monitor.Quorum = 1 }},
+			{"started-again", func(c *Case) { c.Listening = true }},
+			{"no-replica", func(c *Case) { c.Last.Replicas = nil }},
+		},
+		"of a sentinel": {
+			{"named-other", func(c *Case) { c.Sentinels[2].Names = addr("n3") }},
+			{"failover-under-way", func(c *Case) { c.Sentinels[2].Flags = "master,failover_in_progress" }},
+			{"counted-down", func(c *Case) { c.Sentinels[2].Silence = time.Minute }},
+			{"epochs-differ", func(c *Case) { c.Sentinels[2].Epoch = 5 }},
+		},
+	} {
+		for i, first := range list {
+			c := crash(nil)
+			for _, r := range list[i:] {
+				r.edit(&c)
+			}
+			if d := Decide(c); d.Rule != first.rule {
+				t.Errorf("%s: told is %s, want %s", name, d.Rule, first.rule)
+			}
+		}
+	}
+}
+
 func TestDecide(t *testing.T) {
 	for name, tc := range map[string]struct {
 		edit     func(*Case)
@@ -62,6 +109,12 @@ func TestDecide(t *testing.T) {
 			c.SinceEnd = 2 * time.Second
 			c.Sentinels[1].Answered, c.Sentinels[2].Answered = false, false
 		}, Leave, "no-majority", ""},
+		"another master, and too late":            {func(c *Case) { c.Servers[1].Role = fleet.RoleMaster; c.SinceEnd = time.Hour }, Leave, "other-master", ""},
+		"a sentinel that reaches just a majority": {func(c *Case) { c.Sentinels[1].Usable = 2 }, Ask, "ask", "n2"},
+		"a minority, to the last": {func(c *Case) {
+			c.SinceEnd = Patience(c.Monitor)
+			c.Sentinels[1].Answered, c.Sentinels[2].Answered = false, false
+		}, Wait, "no-majority", ""},
 		"too late":                        {func(c *Case) { c.SinceEnd = Patience(c.Monitor) + 1 }, Leave, "too-late", ""},
 		"just in time":                    {func(c *Case) { c.SinceEnd = Patience(c.Monitor) }, Ask, "ask", "n2"},
 		"another master":                  {func(c *Case) { c.Servers[1].Role = fleet.RoleMaster }, Leave, "other-master", ""},

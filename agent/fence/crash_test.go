@@ -68,14 +68,16 @@ func TestQuickRestart(t *testing.T) {
 		edit  func(*Case)
 		start bool
 	}{
-		"all in order":                  {func(*Case) {}, true},
-		"on_crash is failover":          {func(c *Case) { c.Restart = false }, false},
-		"it was tried already":          {func(c *Case) { c.Self.Retried = true }, false},
-		"a quorum below the majority":   {func(c *Case) { c.Quorum = 1 }, false},
-		"its data is gone":              {func(c *Case) { c.Self.HasData = false }, false},
-		"it never had data":             {func(c *Case) { c.Self.HasData, c.Self.HadData = false, false }, true},
-		"as much data as loads in time": {func(c *Case) { c.Self.DataBytes = 2 * loadRate }, true},
-		"too much data to load in time": {func(c *Case) { c.Self.DataBytes = 3 * loadRate }, false},
+		"all in order":                          {func(*Case) {}, true},
+		"on_crash is failover":                  {func(c *Case) { c.Restart = false }, false},
+		"it was tried already":                  {func(c *Case) { c.Self.Retried = true }, false},
+		"a quorum below the majority":           {func(c *Case) { c.Quorum = 1 }, false},
+		"its data is gone":                      {func(c *Case) { c.Self.HasData = false }, false},
+		"it never had data":                     {func(c *Case) { c.Self.HasData, c.Self.HadData = false, false }, true},
+		"as much data as loads in time":         {func(c *Case) { c.Self.DataBytes = 2 * loadRate }, true},
+		"data that loads in half of down-after": {func(c *Case) { c.DownAfter, c.Self.DataBytes = 4*time.Second, 2*loadRate }, true},
+		"one sentinel gave no answer at all":    {func(c *Case) { c.Sentinels[0] = SentinelView{Node: "a"} }, true},
+		"too much data to load in time":         {func(c *Case) { c.Self.DataBytes = 3 * loadRate }, false},
 		"another is master": {func(c *Case) {
 			c.Servers = []ServerView{{Addr: addr("n2"), Answered: true, Role: fleet.RoleMaster, Keys: 1}}
 		}, false},

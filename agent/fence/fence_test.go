@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,13 @@ func TestDecide(t *testing.T) {
 		return ServerView{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L1", Offset: offset}
 	}
 	seed := &fleet.Seed{Master: me}
+	fresh := &fleet.Seed{Master: me, Fresh: true}
+	brought := Self{Addr: me, HasData: true, Lineage: "X"} // files in a folder in which nothing ever ran
+	noted := brought
+	noted.Lineages = []string{"L5"}
+	unnoted := brought
+	unnoted.Ran = true
+	own := ServerView{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L1"}
 	cases := map[string]struct {
 		c      Case
 		start  bool
@@ -123,6 +131,50 @@ func TestDecide(t *testing.T) {
 		"files that the master's lineage came from are its own": {
 			Case{Self: Self{Addr: me, HasData: true, Ran: true, ReplID: "L1", Lineages: []string{"L1"}, Lineage: "L2"}, Sentinels: names(other, 3, nil),
 				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L3", ReplID2: "L2"}}}, true, other, "follow"},
+		"an empty server of the files' lineage does not make them the group's": {
+			Case{Self: swapped, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: addr("n3"), Answered: true, ReplID: "X"}, own}}, false, fleet.Addr{}, "foreign-data"},
+		"files of the lineage that the group's came from are its own": {
+			Case{Self: swapped, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L1", ReplID2: "X"}}}, true, other, "follow"},
+		"files of another lineage where nothing ever ran are held beside a master": {
+			Case{Self: brought, Sentinels: names(other, 3, nil), Servers: []ServerView{own}}, false, fleet.Addr{}, "foreign-data"},
+		"and not beside a replica, which may be wrong itself": {
+			Case{Self: brought, Sentinels: names(other, 3, nil), Servers: []ServerView{further(7)}}, true, other, "follow"},
+		"nor where another lineage was noted": {
+			Case{Self: noted, Sentinels: names(other, 3, nil), Servers: []ServerView{own}}, true, other, "follow"},
+		"nor where something ran and no lineage was noted": {
+			Case{Self: unnoted, Sentinels: names(other, 3, nil), Servers: []ServerView{own}}, true, other, "follow"},
+		"a snapshot does not wait for a replica that is silent": {
+			Case{Self: snapshot, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble), Servers: []ServerView{{Addr: other}}}, true, fleet.Addr{}, "young-sentinels"},
+		"nor for one of another history": {
+			Case{Self: snapshot, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L9", ReplID2: "L8", Offset: 9}}}, true, fleet.Addr{}, "young-sentinels"},
+		"but for one whose history went on from it": {
+			Case{Self: snapshot, DownAfter: 5 * time.Second, Sentinels: names(me, 3, youngAndAble),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, ReplID: "L9", ReplID2: "L1"}}}, false, fleet.Addr{}, "newer-data"},
+		"a bare majority outranks what a replica's file says": {
+			Case{Self: replica, Sentinels: append(names(addr("n3"), 2, nil), silent(1)...)}, true, addr("n3"), "follow"},
+		"a master is held to the end of the wait": {
+			Case{Self: full, DownAfter: 5 * time.Second, DownFor: 8*time.Second - 1, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica}}}, false, fleet.Addr{}, "await-verdict"},
+		"while a fresh group forms its master starts again": {
+			Case{Self: Self{Addr: me}, Seed: fresh, Sentinels: silent(3)}, true, fleet.Addr{}, "forming"},
+		"while a fresh group forms there is no data to be wiped": {
+			Case{Self: Self{Addr: addr("n3"), Follows: me, HasData: true}, Seed: fresh, Sentinels: silent(3), Servers: emptied(me)}, true, me, "forming"},
+		"while a fresh group forms a replica that was promoted follows nobody": {
+			Case{Self: Self{Addr: addr("n3"), HasData: true}, Seed: fresh, Sentinels: silent(3)}, false, fleet.Addr{}, "forming-disagree"},
+		"an equal epoch of one sentinel does not outrank the majority": {
+			Case{Self: full, Sentinels: append(names(me, 2, func(v *SentinelView) { v.Epoch = 2 }),
+				names(other, 1, func(v *SentinelView) { v.Epoch = 2 })...)}, true, fleet.Addr{}, "no-replica"},
+		"nor does an older one beside several that name this node": {
+			Case{Self: full, Sentinels: []SentinelView{{Answered: true, Names: me, Epoch: 3}, {Answered: true, Names: me, Epoch: 2}, {Answered: true, Names: other, Epoch: 1}}},
+			true, fleet.Addr{}, "no-replica"},
+		"an epoch without an answer counts for nothing": {
+			Case{Self: full, Sentinels: append(names(me, 3, func(v *SentinelView) { v.Epoch = 1 }),
+				SentinelView{Answered: true, Names: other, Epoch: 2}, SentinelView{Names: me, Epoch: 9})}, false, fleet.Addr{}, "newer-epoch"},
+		"a sentinel that has just started is young": {
+			Case{Self: full, DownAfter: 5 * time.Second, Sentinels: names(me, 3, func(v *SentinelView) {
+				v.Uptime, v.Promotable = 0, []fleet.Addr{other}
+			})}, true, fleet.Addr{}, "young-sentinels"},
 		"where nobody goes on with the group's lineage the files may be the newest": {
 			Case{Self: swapped, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1, ReplID: "L8"}}}, true, other, "follow"},
 		"a sentinel in TILT is not young": {
@@ -206,6 +258,26 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestKeysAreToldOfAServerThatLoads: what it has got already says more than that it
+// is not done.
+func TestKeysAreToldOfAServerThatLoads(t *testing.T) {
+	d := Decide(Case{Topology: fleet.Sentinel, Self: Self{Addr: addr("n1")}, Sentinels: names(addr("n1"), 3, nil),
+		Servers: []ServerView{{Addr: addr("n2"), Answered: true, Keys: 7, Loading: true}}})
+	if d.Rule != "no-empty-master" || !strings.Contains(d.Reason, "still holds 7 keys") {
+		t.Errorf("%s: %s", d.Rule, d.Reason)
+	}
+}
+
+// TestTheFirstOfANewerEpochIsTold: of two sentinels that know of one failover.
+func TestTheFirstOfANewerEpochIsTold(t *testing.T) {
+	me, other := addr("n1"), addr("n2")
+	d := Decide(Case{Topology: fleet.Sentinel, Self: Self{Addr: me, HasData: true}, Sentinels: append(names(me, 3, nil),
+		SentinelView{Node: "x", Answered: true, Names: other, Epoch: 2}, SentinelView{Node: "y", Answered: true, Names: other, Epoch: 2})})
+	if d.Rule != "newer-epoch" || !strings.Contains(d.Reason, "the one on x") {
+		t.Errorf("%s: %s", d.Rule, d.Reason)
+	}
+}
+
 func TestFirst(t *testing.T) {
 	me, other := addr("n1"), addr("n2")
 	cases := map[string]struct {
@@ -222,6 +294,12 @@ func TestFirst(t *testing.T) {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me, HasData: true}, Seed: &fleet.Seed{Master: other}, Servers: emptied(other)}, false, fleet.Addr{}, "data-wins"},
 		"a machine made anew that the sentinels name waits for a silent peer": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: names(me, 3, nil), Servers: []ServerView{{Addr: other}}}, false, fleet.Addr{}, "no-empty-master"},
+		"the elected master of a fresh group lost its data, and the sentinels name another by now": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}, Sentinels: names(other, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, Keys: 1}}}, true, other, "follow"},
+		"and they still name it": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}}}, false, fleet.Addr{}, "no-empty-master"},
 		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}}, true, fleet.Addr{}, "seed"},
 		"the elected master lost its disk, a replica holds writes": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me},
 			Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 3}}, Seed: &fleet.Seed{Master: me, Fresh: true}}, false, fleet.Addr{}, "no-empty-master"},

@@ -39,7 +39,7 @@ func simulated() depth {
 func targets() []target {
 	deciding := []string{
 		"coordinator/elect", "coordinator/assess", "coordinator/plan",
-		"agent/converge", "agent/fence",
+		"agent/converge", "agent/fence", "agent/evidence",
 	}
 	var out []target
 	for _, dir := range deciding {
