@@ -37,6 +37,10 @@ lab-down: ## end the lab, every process and file of it
 test: deps consul ## all tests, on real Redis, Sentinel and Consul, with the race detector
 	go test $(TEST_FLAGS) $(TEST_MORE) ./...
 
+.PHONY: test-long
+test-long: deps consul ## the tests that wait for Sentinel's own times, or repeat a thing many times
+	@.ci/long
+
 .PHONY: consul
 consul: ## find a Consul for the tests, or build one (once, about four minutes)
 	@.ci/consul
@@ -119,7 +123,7 @@ mutants: ## changes each guard, one at a time: a test must notice. SHARE=3/10 fo
 	bin/mutants -share $(or $(SHARE),1/1) -report dist/mutants.txt
 
 .PHONY: tests-list
-tests-list: ## renew .ci/tests.txt and .ci/e2e.txt, the lists of tests that .ci/run must see run
+tests-list: ## renew .ci/tests.txt, .ci/long.txt and .ci/e2e.txt, the lists of tests that .ci/run must see run
 	.ci/run --list
 
 .PHONY: clean

@@ -63,16 +63,21 @@ func TestBoundedMaster(t *testing.T) {
 }
 
 // TestAcknowledgedWritesSurvive: with durability "acknowledged" no write that WAIT
-// confirmed on every replica is lost when the master is killed, over and over.
+// confirmed on every replica is lost when the master is killed.
 func TestAcknowledgedWritesSurvive(t *testing.T) {
 	t.Parallel()
+	killMasters(t, 1)
+}
+
+// killMasters kills one master after the other while clients write.
+func killMasters(t *testing.T, rounds int) {
 	f := bring(t, 3, func(g *fleet.GroupSpec) {
 		g.Durability = fleet.Acknowledged
 		g.Sentinel.DownAfter = fleet.Duration(700 * time.Millisecond)
 	})
 	old := index(t, f.WaitServing(servingIn).Master.Node)
 	l := &ledger{written: map[string]bool{}}
-	for round := range ackRounds {
+	for round := range rounds {
 		ctx, stop := context.WithCancel(t.Context())
 		var writers sync.WaitGroup
 		before := l.confirmed()
@@ -87,7 +92,7 @@ func TestAcknowledgedWritesSurvive(t *testing.T) {
 		old = waitEpoch(t, f, old)
 		l.check(t, f.client(t, old))
 	}
-	t.Logf("%d masters killed, %d writes confirmed by WAIT, %d taken and not confirmed", ackRounds, l.confirmed(), len(l.written)-l.confirmed())
+	t.Logf("%d masters killed, %d writes confirmed by WAIT, %d taken and not confirmed", rounds, l.confirmed(), len(l.written)-l.confirmed())
 }
 
 // waitEpoch waits until the group is whole again under another master than

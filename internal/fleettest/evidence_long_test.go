@@ -11,13 +11,14 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-// crashPlaces are all of them.
-func crashPlaces() []cutPlace {
+// TestEvidenceCutsLong ends the agent before and after each effect.
+func TestEvidenceCutsLong(t *testing.T) {
+	t.Parallel()
 	var all []cutPlace
 	for _, l := range crashLabels() {
 		all = append(all, cutPlace{l, effect.Before}, cutPlace{l, effect.After})
 	}
-	return all
+	cutCrashes(t, all...)
 }
 
 // TestEvidenceLong has what else can be missing for a request.
@@ -57,10 +58,10 @@ func TestEvidenceLong(t *testing.T) {
 	})
 }
 
-// TestEvidenceAndRestarts: the old master is started again by its unit, through the
+// TestEvidenceAndRestartsLong: the old master is started again by its unit, through the
 // boot fence, at moments around the request. It is let start as the master before
 // the request, which is then never made, or it comes back as a replica.
-func TestEvidenceAndRestarts(t *testing.T) {
+func TestEvidenceAndRestartsLong(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{0, 20 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
