@@ -48,15 +48,15 @@ type Figures struct {
 }
 
 // BringUp takes fresh machines to a group that serves and is verified: Install,
-// Join, Apply of Spec(""), WaitServing.
-func (f *Fleet) BringUp(ctx context.Context, t testing.TB) Figures {
+// Join, Apply of Spec(more), WaitServing.
+func (f *Fleet) BringUp(ctx context.Context, t testing.TB, more ...string) Figures {
 	t.Helper()
 	deb := Package(ctx, t) // building it is no part of the figures
 	start := time.Now()
 	f.install(ctx, t, deb, f.Nodes)
 	f.Join(ctx, t)
 	applied := time.Now()
-	f.Apply(ctx, t, f.Spec(""))
+	f.Apply(ctx, t, f.Spec(strings.Join(more, "")))
 	f.WaitServing(ctx, t)
 	return Figures{InstallToServing: time.Since(start), ApplyToServing: time.Since(applied)}
 }

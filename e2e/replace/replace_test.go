@@ -20,7 +20,9 @@ import (
 func TestReplace(t *testing.T) {
 	ctx := machinetest.Context(t, 15*time.Minute)
 	f := machinetest.New(ctx, t, machinetest.Options{Nodes: 3})
-	f.BringUp(ctx, t)
+	// The master lists a dead replica for as long as repl-timeout, and no sentinel
+	// forgets it before.
+	f.BringUp(ctx, t, "[group.config]\nrepl-timeout = 10\nrepl-ping-replica-period = 2\n")
 	if m := f.Master(ctx, t); m.Name == "n3" {
 		t.Fatal("n3 is the master; the test takes it for a replica")
 	}
