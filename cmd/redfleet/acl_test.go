@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	rehearsal "github.com/redfleet/redfleet/coordinator/drill"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/consul/consultest"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/policy"
 	"github.com/redfleet/redfleet/internal/records"
@@ -135,7 +138,7 @@ func all(t *testing.T, root *consul.Client) string {
 func TestEachRightOfAPersonIsNeeded(t *testing.T) {
 	t.Parallel()
 	acl, root := guarded(t)
-	for _, p := range []policy.Policy{policy.Viewer("x"), policy.Operator("x")} {
+	for _, p := range []policy.Policy{policy.Viewer("x"), policy.Operator("x", operatorsNode())} {
 		for i, rule := range p.Rules {
 			t.Run(p.Role+" without "+strings.ReplaceAll(rule.String(), "/", "."), func(t *testing.T) {
 				t.Parallel()
@@ -151,7 +154,7 @@ func personWithout(t *testing.T, acl *consultest.ACL, root *consul.Client, role 
 	fill(t, root, name)
 	p, commands := policy.Viewer(name), [][]string{{"status"}, {"events"}}
 	if role == policy.RoleOperator {
-		p, commands = policy.Operator(name), append(commands, []string{"apply", moreGroups(t, name)})
+		p, commands = policy.Operator(name, operatorsNode()), append(commands, []string{"apply", moreGroups(t, name)})
 	}
 	dropped := p.Rules[i]
 	if strings.Contains(dropped.Name, "/request/") {
@@ -159,6 +162,10 @@ func personWithout(t *testing.T, acl *consultest.ACL, root *consul.Client, role 
 		commands = [][]string{{"node", "remove", "n3", "--yes"}}
 	}
 	p.Rules = slices.Delete(slices.Clone(p.Rules), i, i+1)
+	if dropped.Resource == "session" || strings.HasSuffix(dropped.Name, "/drill") {
+		wantMissing(t, drillLock(t, acl, p), dropped.Right)
+		return
+	}
 	for _, args := range commands {
 		got := under(t, acl, p, args...)
 		if got.code == exitOther && strings.Contains(got.stderr, "missing right") && namesRule(got.stderr, dropped) {
@@ -166,6 +173,23 @@ func personWithout(t *testing.T, acl *consultest.ACL, root *consul.Client, role 
 		}
 	}
 	t.Errorf("no command was refused for want of %v", dropped)
+}
+
+// operatorsNode is where the operator's commands run.
+func operatorsNode() policy.Node { return policy.Node{Consul: consultest.NodeName} }
+
+// drillLock takes the lock of a drill under exactly this policy, and gives it up.
+func drillLock(t *testing.T, acl *consultest.ACL, p policy.Policy) error {
+	t.Helper()
+	ran := false
+	err := rehearsal.Locked(t.Context(), acl.Client(t, p.HCL()), effect.New(nil), p.Fleet, "a test", time.Minute, func(context.Context) error {
+		ran = true
+		return nil
+	})
+	if ran == (err != nil) {
+		t.Errorf("under the lock: %v, with the error %v", ran, err)
+	}
+	return err
 }
 
 // namesRule: what is missing is said by the key itself, or by the folder.
@@ -180,7 +204,10 @@ func namesRule(text string, r policy.Rule) bool {
 func TestOperatorsPolicyIsEnough(t *testing.T) {
 	t.Parallel()
 	acl, _ := guarded(t)
-	operator := policy.Operator("shop")
+	operator := policy.Operator("shop", operatorsNode())
+	if err := drillLock(t, acl, operator); err != nil {
+		t.Errorf("the lock of a drill: %v", err)
+	}
 	under(t, acl, operator, "apply", moreGroups(t, "shop")).want(t, exitGood, "applied", "")
 	under(t, acl, operator, "status").want(t, exitGood, "main", "")
 	// It reads the sealed secret; that this one cannot be opened is another matter.

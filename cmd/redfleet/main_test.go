@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case "agent", "coordinator", "devconsul":
+		case "agent", "coordinator", "devconsul", "drill":
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 			code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 			stop()

@@ -24,7 +24,7 @@ func effects() map[string]string {
 		// the agent's memory
 		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "systemd.TakeOut": "process", "systemd.PutBack": "process", "SaveSession": "state", "Keep": "state",
 		// processes
-		"Starter.Start": "process", "units.Start": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process",
+		"Starter.Start": "process", "units.Start": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process", "runTool": "process",
 		// Redis
 		"ConfigRewrite": "redis", "ConfigSet": "redis", "Redis.Set": "redis", "Redis.Del": "redis", "ReplicaOf": "redis",
 		"Shutdown": "redis", "Failover": "redis", "AskFailover": "redis", "Sentinel.Hello": "redis", "Sentinel.Reset": "redis", "SetQuorum": "redis", "tryWrite": "redis",
@@ -36,7 +36,7 @@ func effects() map[string]string {
 
 // inside are functions whose body is an effect's own doing: their callers are
 // what is checked.
-func inside() map[string]bool { return map[string]bool{"txn": true, "tryWrite": true} }
+func inside() map[string]bool { return map[string]bool{"txn": true, "tryWrite": true, "runTool": true} }
 
 // TestEveryEffectHasALabel finds effects outside of a label.
 func TestEveryEffectHasALabel(t *testing.T) {

@@ -72,6 +72,9 @@ func (k Keys) Recoveries() string { return k.prefix + "recovery/" }
 // never cross.
 func (k Keys) Rebuild() string { return k.prefix + "rebuild" }
 
+// Drill is held by the session of `redfleet drill`: one drill of a fleet at a time.
+func (k Keys) Drill() string { return k.prefix + "drill" }
+
 // Open are the keys and folders that a verdict needs: all but the sealed secrets.
 func (k Keys) Open() []string {
 	return []string{k.Spec(), k.Control(), k.Groups(), k.Goals(), k.Reports(), k.Requests(), k.Events()}

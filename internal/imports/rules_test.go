@@ -174,6 +174,7 @@ func pure() []string {
 	return []string{
 		"agent/converge", "agent/fence",
 		"coordinator/adopt", "coordinator/assess", "coordinator/elect", "coordinator/plan", "coordinator/rebuild", "coordinator/request",
+		"internal/drill",
 	}
 }
 

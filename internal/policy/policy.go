@@ -97,15 +97,20 @@ func consulNames(nodes []Node) []string {
 	return slices.Compact(out)
 }
 
-// Operator is for the people who run the fleet: they give it its spec and read all
-// of it, the sealed secrets too.
-func Operator(name string) Policy {
+// Operator is for the people who run the fleet, on any of these nodes: they give it
+// its spec and read all of it, the sealed secrets too.
+func Operator(name string, nodes ...Node) Policy {
 	k := fleet.KeysOf(name)
-	return Policy{Role: RoleOperator, Fleet: name, Rules: append([]Rule{
+	p := Policy{Role: RoleOperator, Fleet: name, Rules: append([]Rule{
 		keys(k.Prefix(), read, "all records of the fleet"),
 		key(k.Spec(), write, "redfleet apply"),
 		keys(k.Requests(), write, "redfleet node remove"),
+		key(k.Drill(), write, "redfleet drill: one at a time"),
 	}, catalog(name)...)}
+	for _, node := range consulNames(nodes) {
+		p.Rules = append(p.Rules, Rule{consul.Right{Resource: "session", Name: node, Access: write}, "the lock's session of redfleet drill, made on the machine where the command runs"})
+	}
+	return p
 }
 
 // Recovery is for `redfleet recover` alone, run on any of these nodes: it writes once
@@ -171,7 +176,7 @@ func All(name string, nodes []Node) []Policy {
 	for _, n := range nodes {
 		out = append(out, Agent(name, n))
 	}
-	return append(out, Coordinator(name, nodes...), Operator(name), Viewer(name), Recovery(name, nodes...))
+	return append(out, Coordinator(name, nodes...), Operator(name, nodes...), Viewer(name), Recovery(name, nodes...))
 }
 
 // Title is the role, with its node: agent-n1, viewer. Files are named by it.

@@ -28,8 +28,10 @@ type Options struct {
 	// those of its sentinels.
 	Servers   map[string]string
 	Sentinels []string
-	// Password is the group's. It is nowhere in the history.
-	Password string
+	// Password is the group's. It is nowhere in the history. OpenSentinels: the
+	// sentinels ask for none.
+	Password      string
+	OpenSentinels bool
 	// Dial makes connections; nil for the usual way.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Epoch is when the history's time begins; now, where it is zero. Recorders of
@@ -47,6 +49,9 @@ type Options struct {
 	WritePause, ProbePause, ReadPause time.Duration
 	// Limit is how long one call may take (500 ms).
 	Limit time.Duration
+	// Life is after how long without a write the numbers go by themselves, should
+	// nobody come to Clean; 0 for never.
+	Life time.Duration
 }
 
 func (o *Options) defaults() error {
@@ -94,6 +99,7 @@ type Recorder struct {
 	group        history.Group
 	acknowledged int
 	last         time.Duration
+	failed       []time.Duration // the starts of failed writes
 }
 
 // Start begins to record. The recorder goes on when the group does not answer, or
@@ -144,6 +150,22 @@ func (r *Recorder) Acknowledged() (count int, last time.Duration) {
 	defer r.mu.Unlock()
 	return r.acknowledged, r.last
 }
+
+// FailedSince tells whether a write has failed that began after a time, and when the
+// first of them did.
+func (r *Recorder) FailedSince(after time.Duration) (first time.Duration, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, start := range r.failed {
+		if start >= after && (!failed || start < first) {
+			first, failed = start, true
+		}
+	}
+	return first, failed
+}
+
+// Now is the history's time.
+func (r *Recorder) Now() time.Duration { return r.now() }
 
 // now is the history's time.
 func (r *Recorder) now() time.Duration { return time.Since(r.o.Epoch) }

@@ -20,8 +20,12 @@ type through struct {
 
 func (r *Recorder) through() *through {
 	t := &through{}
+	sentinels := r.o.Password
+	if r.o.OpenSentinels {
+		sentinels = ""
+	}
 	t.Client = goredis.NewFailoverClient(&goredis.FailoverOptions{
-		MasterName: r.o.MasterName, SentinelAddrs: r.o.Sentinels, SentinelPassword: r.o.Password, Password: r.o.Password,
+		MasterName: r.o.MasterName, SentinelAddrs: r.o.Sentinels, SentinelPassword: sentinels, Password: r.o.Password,
 		DialTimeout: r.o.Limit, ReadTimeout: r.o.Limit, WriteTimeout: r.o.Limit,
 		Protocol: 2, DisableIdentity: true, PoolSize: 1, PipelinePoolSize: -1, MaxRetries: -1, DialerRetries: 1,
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -57,6 +61,8 @@ func (r *Recorder) write(ctx context.Context, w history.Writer) {
 		r.group.Writes = append(r.group.Writes, entry)
 		if entry.Acknowledged() {
 			r.acknowledged, r.last = r.acknowledged+1, max(r.last, entry.End)
+		} else {
+			r.failed = append(r.failed, entry.Start)
 		}
 	})
 }
@@ -67,6 +73,9 @@ func (r *Recorder) writeOne(ctx context.Context, client *through, w history.Writ
 	var wait *goredis.Cmd
 	_, err := client.Pipelined(ctx, func(p goredis.Pipeliner) error {
 		push = p.RPush(ctx, r.list(w.Name), seq)
+		if r.o.Life > 0 {
+			p.Expire(ctx, r.list(w.Name), r.o.Life)
+		}
 		if w.Wait > 0 { // on the same connection, which is what WAIT counts for
 			wait = p.Do(ctx, "WAIT", w.Wait, r.o.WaitLimit.Milliseconds()/2)
 		}

@@ -1,0 +1,78 @@
+// Package drill carries out a rehearsal on a live group: `redfleet drill`. Clients of
+// its own write all the time (package history/record) while one thing is done to the
+// group; then it waits until the group is whole again, looks what every server kept,
+// removes its keys and reports. What is judged, and how, is in internal/drill.
+//
+// It is no part of the coordinator: it runs where the operator is.
+package drill
+
+import (
+	"errors"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/drill"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/history"
+	"github.com/redfleet/redfleet/internal/secret"
+)
+
+// The errors that a caller tells apart with errors.Is.
+var (
+	// ErrLocked: another drill of the fleet is under way.
+	ErrLocked = errors.New("another drill of this fleet is under way")
+	// ErrRefused: the group is not fit for a drill; the error says for which reasons.
+	ErrRefused = errors.New("nothing was done")
+	// ErrNoEffect: what was to be done on the master's machine did not show in time.
+	ErrNoEffect = errors.New("nothing happened to the group in the time given")
+)
+
+// The labels of a drill's effects.
+const (
+	LabelLock     effect.Label = "drill: hold the lock"
+	LabelFailover effect.Label = "drill: ask one sentinel for a failover"
+	LabelCommand  effect.Label = "drill: run the command on the master's machine"
+)
+
+// Labels are all of them.
+func Labels() []effect.Label { return []effect.Label{LabelLock, LabelFailover, LabelCommand} }
+
+// Options of a drill.
+type Options struct {
+	Client *consul.Client
+	Fleet  string
+	Group  string
+	Kind   drill.Kind
+	Key    secret.Key
+	// Cut is how long an isolation lasts.
+	Cut time.Duration
+	// Timeout bounds the wait for the effect, and, from the end of the fault on, the
+	// wait for the whole group.
+	Timeout time.Duration
+	// Force names checks of redfleet verify that may be bad.
+	Force []string
+	// Via is the command, with {node} and {address} in it, that runs another on the
+	// master's machine; empty where a person does.
+	Via []string
+	// Who is put into the lock, for people.
+	Who     string
+	Effects effect.Runner
+	// Tell shows a person how far it is.
+	Tell func(format string, args ...any)
+}
+
+// limit is how long a whole drill may take; the lock lasts as long.
+func (o Options) limit() time.Duration { return o.Cut + 2*o.Timeout + time.Minute }
+
+// Finding is what Look saw and how it is judged.
+type Finding struct {
+	Target drill.Target
+	drill.Judgement
+}
+
+// Outcome is a drill that was carried out.
+type Outcome struct {
+	Report  drill.Report
+	History history.History
+	Checked history.Result
+}

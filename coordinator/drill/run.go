@@ -1,0 +1,141 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/redfleet/redfleet/internal/drill"
+	"github.com/redfleet/redfleet/internal/history"
+	"github.com/redfleet/redfleet/internal/history/record"
+	"github.com/redfleet/redfleet/internal/secret"
+)
+
+const (
+	// calm is how long clients write before anything is done, for comparison.
+	calm = 2 * time.Second
+	// writePause is between two writes of one client.
+	writePause = 20 * time.Millisecond
+	// keyLife is after how long the drill's keys go by themselves, should it be killed.
+	keyLife = time.Hour
+	// cleanIn bounds the removal of the keys.
+	cleanIn = 10 * time.Second
+	// pause is between two looks at the group.
+	pause = 250 * time.Millisecond
+)
+
+// Run carries the drill out, under the lock, after it has judged the group once more:
+// what Look said and a person agreed to may be over. Once it has begun it ends with a
+// report; an error beside an Outcome says what went wrong after that.
+func Run(ctx context.Context, o Options) (out Outcome, err error) {
+	err = Locked(ctx, o.Client, o.Effects, o.Fleet, o.Who, o.limit(), func(ctx context.Context) error {
+		f, err := Look(ctx, o)
+		if err != nil {
+			return err
+		}
+		if err := f.Refused(); err != nil {
+			return err
+		}
+		password, err := openSecret(ctx, o)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, o.limit())
+		defer cancel()
+		out, err = carryOut(ctx, o, f, password)
+		return err
+	})
+	return out, err
+}
+
+// course is a drill under way.
+type course struct {
+	o        Options
+	t        drill.Target
+	f        Finding
+	password secret.Password
+	r        *record.Recorder
+	fault    history.Fault
+}
+
+func carryOut(ctx context.Context, o Options, f Finding, password secret.Password) (Outcome, error) {
+	at := time.Now()
+	r, err := record.Start(ctx, recording(f.Target, password))
+	if err != nil {
+		return Outcome{}, err
+	}
+	c := &course{o: o, t: f.Target, f: f, password: password, r: r}
+	err = c.calm(ctx)
+	if err == nil {
+		if err = c.act(ctx); err == nil {
+			c.awaitWhole(ctx)
+		}
+	}
+	h := history.History{Title: fmt.Sprintf("drill %s of %s", o.Kind, o.Group), Groups: []history.Group{r.Stop()}, Length: r.Now()}
+	for _, m := range f.Target.Servers {
+		h.Nodes = append(h.Nodes, m.Node)
+	}
+	if c.fault.Number > 0 {
+		h.Faults = []history.Fault{c.fault}
+	}
+	out := Outcome{History: h, Checked: history.Check(h)}
+	out.Report = drill.Report{Fleet: o.Fleet, Group: o.Group, Kind: o.Kind, At: at.UTC().Round(time.Second),
+		MasterBefore: f.Master.Node, Forced: forced(f)}.Fill(h, out.Checked)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanIn)
+	defer cancel()
+	if now, is := drill.NewMaster(c.t, sentinels(ending, c.t, password, false)); is {
+		out.Report.MasterAfter = c.t.NodeOf(now)
+	}
+	cleaning := r.Clean(ending)
+	out.Report.Cleaned = cleaning == nil
+	if cleaning != nil {
+		cleaning = fmt.Errorf("keys of the drill may be left (they begin with %s, and go by themselves after %s): %w", keyPrefix, keyLife, cleaning)
+	}
+	return out, errors.Join(err, cleaning)
+}
+
+// keyPrefix begins the names of the drill's keys.
+const keyPrefix = "redfleet:drill"
+
+// recording is bounded: two writers of 50 numbers a second each, one of them with
+// WAIT, and a look at each server eight times a second.
+func recording(t drill.Target, password secret.Password) record.Options {
+	o := record.Options{Group: t.Group, MasterName: t.MasterName, Durability: t.Durability, Password: password.Reveal(), OpenSentinels: t.Open,
+		Servers: map[string]string{}, Prefix: keyPrefix + ":" + ulid.Make().String(), Life: keyLife, Writers: 1, WaitWriters: 1,
+		WritePause: writePause, ProbePause: 125 * time.Millisecond, ReadPause: 250 * time.Millisecond}
+	for _, m := range t.Servers {
+		o.Servers[m.Node] = m.Addr.String()
+	}
+	for _, m := range t.Sentinels {
+		o.Sentinels = append(o.Sentinels, m.Addr.String())
+	}
+	return o
+}
+
+func forced(f Finding) []string {
+	out := []string{}
+	for _, r := range f.Refusals {
+		if r.Forced {
+			out = append(out, r.Name)
+		}
+	}
+	return out
+}
+
+// calm lets the clients write for a while; they must be able to.
+func (c *course) calm(ctx context.Context) error {
+	c.o.Tell("writing for %s before anything is done", calm)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(calm):
+	}
+	if n, last := c.r.Acknowledged(); n == 0 || c.r.Now()-last > time.Second {
+		return fmt.Errorf("%w: the drill's own client gets no write acknowledged from here, so it could measure nothing; can this machine reach the servers and sentinels of group %q?",
+			ErrRefused, c.o.Group)
+	}
+	return nil
+}

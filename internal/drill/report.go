@@ -1,0 +1,104 @@
+package drill
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/history"
+)
+
+// Report is the document of `redfleet drill -o json`. Times are in milliseconds.
+type Report struct {
+	Fleet string `json:"fleet"`
+	Group string `json:"group"`
+	Kind  Kind   `json:"kind"`
+	// MasterBefore and MasterAfter are nodes; MasterAfter is empty where most
+	// sentinels named none at the end.
+	MasterBefore string    `json:"master_before"`
+	MasterAfter  string    `json:"master_after"`
+	At           time.Time `json:"at"`
+	// Forced are the checks that were passed over.
+	Forced []string `json:"forced"`
+	// GapMS is the longest time in which no client got a write acknowledged, from the
+	// fault on; CalmGapMS the longest before it, for comparison.
+	GapMS     int64 `json:"gap_ms"`
+	CalmGapMS int64 `json:"calm_gap_ms"`
+	// Acknowledged and Failed are the writes from the fault on, Lost those of all
+	// acknowledged ones that a server lacked once the group was whole. Waited are
+	// acknowledged ones that every replica had by WAIT's answer.
+	Acknowledged int `json:"acknowledged"`
+	Failed       int `json:"failed"`
+	Lost         int `json:"lost"`
+	Waited       int `json:"waited"`
+	LostWaited   int `json:"lost_waited"`
+	// DualMS is for how long two servers took writes at once; AfterCutMS how long
+	// after the cut an isolated master took its last one.
+	DualMS     int64 `json:"dual_ms"`
+	AfterCutMS int64 `json:"after_cut_ms"`
+	// WholeMS is from the fault until redfleet verify was good again and each server
+	// had everything; 0 where that did not come in time, and Why says what was missing.
+	Whole   bool   `json:"whole"`
+	WholeMS int64  `json:"whole_ms"`
+	Why     string `json:"why"`
+	// Looked: what each server kept was compared; else Lost says nothing.
+	Looked     bool     `json:"looked"`
+	Violations []string `json:"violations"`
+	// Cleaned: no key of the drill is left.
+	Cleaned bool `json:"cleaned"`
+}
+
+// Claims are what every drill is held to: a write that every replica had is never
+// lost, and no password is refused. How many others may be lost is for the group's
+// durability to say, and is counted.
+func Claims(group string) []history.Claim {
+	return []history.Claim{{Group: group, Lost: history.Unclaimed, Dual: history.Unclaimed, Isolated: history.Unclaimed, Gap: history.Unclaimed,
+		Reason: "what every replica has, the promoted one has"}}
+}
+
+// Fill takes the figures out of a checked history with one fault.
+func (r Report) Fill(h history.History, checked history.Result) Report {
+	r.Violations = append([]string{}, checked.Violations...)
+	if len(h.Groups) == 1 {
+		r.Looked = len(h.Groups[0].Kept) > 0
+	}
+	if len(checked.Rows) != 2 {
+		return r
+	}
+	calm, found, fault := checked.Rows[0].All, checked.Rows[1].All, h.Faults[0]
+	r.CalmGapMS, r.GapMS = calm.Gap.Milliseconds(), found.Gap.Milliseconds()
+	r.Acknowledged, r.Failed, r.Waited = found.Acknowledged, found.Failed, found.Waited
+	r.Lost, r.LostWaited = calm.Lost+found.Lost, calm.LostWaited+found.LostWaited
+	r.DualMS, r.AfterCutMS = found.Dual.Milliseconds(), found.Isolated.Milliseconds()
+	r.Whole, r.Why = fault.Whole > 0, fault.Why
+	if r.Whole {
+		r.WholeMS = (fault.Whole - fault.Start).Milliseconds()
+	}
+	return r
+}
+
+// Summary are the report's sentences for people.
+func (r Report) Summary() []string {
+	lost := fmt.Sprintf("%d of the acknowledged writes were lost, %d of them had reached every replica", r.Lost, r.LostWaited)
+	if !r.Looked {
+		lost = "what each server kept could not be compared, so nothing is known of lost writes"
+	}
+	out := []string{
+		fmt.Sprintf("the master was on %s and is on %s", r.MasterBefore, orNobody(r.MasterAfter)),
+		fmt.Sprintf("clients got no write acknowledged for %d ms (before it %d ms at the most); %d writes failed", r.GapMS, r.CalmGapMS, r.Failed),
+		lost,
+	}
+	if r.Kind == Isolate {
+		out = append(out, fmt.Sprintf("the isolated master took its last write %d ms after the cut; two servers took writes for %d ms", r.AfterCutMS, r.DualMS))
+	}
+	if r.Whole {
+		return append(out, fmt.Sprintf("the group was whole again after %d ms", r.WholeMS))
+	}
+	return append(out, "the group was not whole in the time given: "+r.Why)
+}
+
+func orNobody(node string) string {
+	if node == "" {
+		return "no node that most sentinels name"
+	}
+	return node
+}
