@@ -120,7 +120,9 @@ func TestDrillRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.put(s.keys.Spec(), shopRecord())
-	run := func(args ...string) outcome { return s.run(append([]string{"drill"}, append(args, "--key", s.keyFile)...)...) }
+	run := func(args ...string) outcome {
+		return s.run(append([]string{"drill"}, append(args, "--key", s.keyFile)...)...)
+	}
 	run("failover", "main", "-o", "json").want(t, exitUsage, "", "--yes")
 	run("failover", "mian", "--yes").want(t, exitUsage, "", `did you mean "main"?`)
 	run("isolate", "main", "--for", "10m").want(t, exitUsage, "", "it may be 1s to 5m0s")

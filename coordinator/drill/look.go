@@ -35,6 +35,13 @@ func Look(ctx context.Context, o Options) (Finding, error) {
 	for _, r := range request.Open(w) {
 		facts.OpenRequests = append(facts.OpenRequests, request.InWords(r))
 	}
+	claim, _, err := o.Client.Get(ctx, fleet.KeysOf(o.Fleet).Claim(o.Group))
+	if err != nil {
+		return Finding{}, err
+	}
+	if claim.Session != "" {
+		facts.Claim = "an agent holds the claim on the group, since it saw the master crash"
+	}
 	return Finding{Target: t, Judgement: drill.Judge(t, facts, o.Force)}, nil
 }
 

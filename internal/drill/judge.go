@@ -24,6 +24,9 @@ type Facts struct {
 	Sentinels []Sentinel
 	// OpenRequests are operators' requests that are not done.
 	OpenRequests []string
+	// Claim says that an agent holds the claim on the group, to fail it over on
+	// evidence; empty where none does.
+	Claim string
 }
 
 // The names of the reasons against a drill beside the checks of redfleet verify.
@@ -32,6 +35,7 @@ const (
 	ReasonTilt     = "tilt"
 	ReasonReplica  = "replica"
 	ReasonRequest  = "request"
+	ReasonClaim    = "claim"
 	ReasonMaster   = "master"
 )
 
@@ -61,7 +65,7 @@ func (j Judgement) Refused() []Refusal {
 // redfleet verify. Without a majority, a master, and a replica to promote nothing
 // takes over; and nobody may be asked for a failover in TILT (hazard S16).
 func Forceable(name string) bool {
-	return !slices.Contains([]string{ReasonMajority, ReasonTilt, ReasonReplica, ReasonRequest, ReasonMaster}, name)
+	return !slices.Contains([]string{ReasonMajority, ReasonTilt, ReasonReplica, ReasonRequest, ReasonClaim, ReasonMaster}, name)
 }
 
 // Judge holds the facts against what a drill needs: each check good, most of the
@@ -78,6 +82,9 @@ func Judge(t Target, f Facts, force []string) Judgement {
 	}
 	if len(f.OpenRequests) > 0 {
 		refuse(ReasonRequest, "not done yet: %s", strings.Join(f.OpenRequests, ", "))
+	}
+	if f.Claim != "" {
+		refuse(ReasonClaim, "%s; two that ask for a failover make two masters (hazard S18)", f.Claim)
 	}
 	agreeing := largest(f.Sentinels)
 	if len(agreeing) < t.Majority() {
