@@ -17,9 +17,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func addr(n string, port int) fleet.Addr { return fleet.Addr{Host: "192.0.2." + n, Port: port} }
 
 // byHand is a group of three as an article builds it, as its agents report it.
-func byHand() fleet.World {
+func byHand() fleet.World { return group("1", "2", "3") }
+
+// group is such a group on these machines, with a server and a sentinel on each.
+func group(on ...string) fleet.World {
 	w := fleet.World{Reports: map[string]fleet.ReportRecord{}}
-	for _, n := range []string{"1", "2", "3"} {
+	for _, n := range on {
 		r := fleet.Foreign{Unit: "redis-server.service", Kind: fleet.KindRedis, Addr: addr(n, 6379), Engine: "redis", Version: "7.0.15",
 			Conf: "/etc/redis/redis.conf", Dir: "/var/lib/redis", Password: "digest",
 			Redis: &fleet.ForeignRedis{Role: fleet.RoleReplica, Master: addr("1", 6379), LinkUp: true, ReplID: "a", MasterAuth: "digest",
@@ -27,10 +30,13 @@ func byHand() fleet.World {
 		if n == "1" {
 			r.Redis.Role, r.Redis.Master, r.Redis.LinkUp = fleet.RoleMaster, fleet.Addr{}, false
 		}
-		m := fleet.ForeignMaster{Name: "mymaster", Addr: addr("1", 6379), Quorum: 2, DownAfter: fleet.Duration(5 * time.Second),
+		m := fleet.ForeignMaster{Name: "mymaster", Addr: addr("1", 6379), Quorum: fleet.Majority(len(on)), DownAfter: fleet.Duration(5 * time.Second),
 			FailoverTimeout: fleet.Duration(time.Minute), ParallelSyncs: 1, AuthPass: "digest", Flags: "master",
-			Replicas: []fleet.Addr{addr("2", 6379), addr("3", 6379)}}
-		for _, peer := range []string{"1", "2", "3"} {
+		}
+		for _, peer := range on {
+			if peer != "1" {
+				m.Replicas = append(m.Replicas, addr(peer, 6379))
+			}
 			if peer != n {
 				m.Peers = append(m.Peers, addr(peer, 26379))
 			}
@@ -152,6 +158,100 @@ func TestWarned(t *testing.T) {
 	}
 	if len(f.Refused) > 0 || f.Spec.Config["maxmemory"] != nil {
 		t.Errorf("refused %q, config %v", f.Refused, f.Spec.Config)
+	}
+}
+
+// TestWarnedOfNumbers: what so many servers and sentinels do not survive.
+func TestWarnedOfNumbers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		w    fleet.World
+		want string
+	}{
+		"one server":     {group("1"), "the group has no replica"},
+		"two sentinels":  {group("1", "2"), "2 sentinels: the loss of one"},
+		"four sentinels": {group("1", "2", "3", "4"), "4 sentinels survive no more losses than 3"},
+		"three":          {group("1", "2", "3"), ""},
+	} {
+		f := Find(tc.w, ask)
+		numbers := slices.DeleteFunc(slices.Clone(f.Warnings), func(r string) bool {
+			return !strings.Contains(r, "sentinels: ") && !strings.Contains(r, "survive") && !strings.Contains(r, "no replica") && !strings.Contains(r, "versions")
+		})
+		if tc.want == "" && len(numbers) > 0 || !strings.Contains(strings.Join(numbers, "\n"), tc.want) || len(f.Refused) > 0 {
+			t.Errorf("%s: warned of %q, refused %q", name, numbers, f.Refused)
+		}
+		if name == "two sentinels" && slices.ContainsFunc(f.Warnings, func(r string) bool { return strings.Contains(r, "no replica") }) {
+			t.Errorf("%s: a group with a replica is said to have none", name)
+		}
+	}
+}
+
+// TestTheFirstReasonIsTold: of one server's faults that which explains the others,
+// and it alone.
+func TestTheFirstReasonIsTold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit     func(server *fleet.Foreign)
+		password string
+		want     string
+	}{
+		"it follows another, without a link": {func(r *fleet.Foreign) { r.Redis.Master, r.Redis.LinkUp = addr("3", 6379), false }, "",
+			"redis-server.service on n2 follows 192.0.2.3:6379, not the master 192.0.2.1:6379"},
+		"no password, and one was given": {func(r *fleet.Foreign) { r.Password = "" }, "digest",
+			"redis-server.service on n2 asks for no password; set requirepass and masterauth on every server first (CONFIG SET, CONFIG REWRITE)"},
+		"another password, and masterauth": {func(r *fleet.Foreign) { r.Password = "other" }, "",
+			"the password of redis-server.service on n2 is not that of the other servers; make it one (CONFIG SET requirepass and masterauth, CONFIG REWRITE)"},
+	} {
+		a := ask
+		a.Password = tc.password
+		f := Find(with("n2", func(_ *fleet.ReportRecord, r, _ *fleet.Foreign) { tc.edit(r) }), a)
+		if d := cmp.Diff([]string{tc.want}, f.Refused); d != "" {
+			t.Errorf("%s: refused (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+// TestPasswordsOfSentinels: none, or the servers'.
+func TestPasswordsOfSentinels(t *testing.T) {
+	for password, refused := range map[string]int{"": 0, "digest": 0, "third": 3} {
+		w := byHand()
+		for _, rec := range w.Reports {
+			rec.Report.Foreign[1].Password = password
+		}
+		if f := Find(w, ask); len(f.Refused) != refused {
+			t.Errorf("%q: refused %q", password, f.Refused)
+		}
+	}
+}
+
+// TestOrder: instances come by kind, then by machine and unit, so that what an
+// operator is shown twice is the same.
+func TestOrder(t *testing.T) {
+	w := with("n1", func(rec *fleet.ReportRecord, r, s *fleet.Foreign) {
+		r.Unit = "a-server.service"
+		second := *s
+		second.Unit, second.Addr = "another-sentinel.service", addr("1", 26380)
+		rec.Report.Foreign = append(rec.Report.Foreign, second)
+	})
+	var got []string
+	f := Find(w, ask)
+	for _, i := range f.Instances {
+		got = append(got, i.Node+" "+i.Unit)
+	}
+	want := []string{"n1 a-server.service", "n2 redis-server.service", "n3 redis-server.service",
+		"n1 another-sentinel.service", "n1 redis-sentinel.service", "n2 redis-sentinel.service", "n3 redis-sentinel.service"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the instances (-want +got):\n%s", d)
+	}
+}
+
+// TestBesideOtherGroups: the group is judged as a part of the spec that there is.
+func TestBesideOtherGroups(t *testing.T) {
+	for port, refused := range map[int]bool{6379: true, 7000: false} {
+		w := byHand()
+		w.Spec = &fleet.SpecRecord{Spec: fleet.Spec{Fleet: fleet.FleetSpec{Name: "shop"},
+			Groups: []fleet.GroupSpec{{Name: "main", Topology: fleet.Replication, Nodes: []string{"n1"}, Port: port}}}}
+		if f := Find(w, ask); (len(f.Refused) > 0) != refused {
+			t.Errorf("beside a server on port %d: refused %q", port, f.Refused)
+		}
 	}
 }
 

@@ -277,3 +277,67 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("the table's own base is refused: %q", p.Refused)
 	}
 }
+
+// TestNewestOf: the first goal counts whatever its epoch, then the highest epoch, and
+// of two of one epoch the first.
+func TestNewestOf(t *testing.T) {
+	goal := func(epoch uint64, service string) fleet.Goal {
+		return fleet.Goal{Epoch: epoch, Instances: []fleet.InstanceGoal{{Group: "zz", Service: service, Assigned: fleet.Running}}}
+	}
+	for name, tc := range map[string]struct {
+		goals []fleet.Goal
+		want  string
+	}{
+		"epoch 0":              {[]fleet.Goal{goal(0, "only")}, "only"},
+		"the higher":           {[]fleet.Goal{goal(3, "old"), goal(4, "new")}, "new"},
+		"the higher one first": {[]fleet.Goal{goal(4, "new"), goal(3, "old")}, "new"},
+		"equal ones":           {[]fleet.Goal{goal(4, "first"), goal(4, "second")}, "first"},
+	} {
+		if got, _ := newestOf(tc.goals, "zz"); got.Service != tc.want {
+			t.Errorf("%s: %q, want %q", name, got.Service, tc.want)
+		}
+	}
+}
+
+// TestGroupsThatNothingOrders are ordered by name.
+func TestGroupsThatNothingOrders(t *testing.T) {
+	goals := []fleet.Goal{{Instances: []fleet.InstanceGoal{{Group: "zz"}}}, {Instances: []fleet.InstanceGoal{{Group: "aa"}}}, {Instances: []fleet.InstanceGoal{{Group: "mm"}}}}
+	if got := groupOrder(goals); !slices.Equal(got, []string{"aa", "mm", "zz"}) {
+		t.Errorf("the order is %v", got)
+	}
+}
+
+// TestReasonsOfDecisions: a group that served says whether anybody could tell its
+// master; one that was forming keeps the reason of its election.
+func TestReasonsOfDecisions(t *testing.T) {
+	f := found()
+	for _, node := range []string{"n1", "n2", "n3"} {
+		edit(f, node, func(o *fleet.Recovery) {
+			for i := range o.Goal.Instances {
+				if o.Goal.Instances[i].Group == "zz" {
+					o.Goal.Instances[i].Seed = &fleet.Seed{Master: member(2, 6379, "").Addr, Probe: "p"}
+				}
+			}
+		})
+	}
+	r := f.Reports["n3"]
+	r.Report.Instances = []fleet.InstanceReport{{ID: fleet.NewInstanceID(fleet.KindRedis, "aa", 6380), Group: "aa", GroupID: "A", Kind: fleet.KindRedis,
+		State: fleet.Running, Addr: member(3, 6380, "").Addr, Redis: &fleet.RedisReport{Role: fleet.RoleMaster}}}
+	with := func(master bool) fleet.Decision {
+		f.Reports["n3"] = fleet.ReportRecord{Alive: true, Report: fleet.Report{Format: fleet.Format, Node: "n3", FleetID: "F", Epoch: 5}}
+		if master {
+			f.Reports["n3"] = r
+		}
+		p := Make(f)
+		if forming := p.Groups[0].Decision; forming.Node != "n2" || !strings.Contains(forming.Reason, "the elected master of a group that was forming") {
+			t.Errorf("the group that was forming: %+v", forming)
+		}
+		return p.Groups[1].Decision
+	}
+	if d := with(false); d.Node != "" || !strings.Contains(d.Reason, "nobody could say who is master") {
+		t.Errorf("without a master: %+v", d)
+	}
+	if d := with(true); d.Node != "n3" || !strings.Contains(d.Reason, "it was the master then") {
+		t.Errorf("with a master: %+v", d)
+	}
+}
