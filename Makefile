@@ -75,9 +75,9 @@ SEED ?= 1
 FAULTS ?= 60
 
 .PHONY: chaos
-chaos: ## faults on machines while clients write: SEED=1 FAULTS=60; table, history and timeline in dist/; needs root
+chaos: ## faults on machines while clients write: SEED=1 FAULTS=60, or KINDS='kill master,loss'; table, history and timeline in dist/; needs root
 	@mkdir -p dist
-	@SEED=$(SEED) FAULTS=$(FAULTS) E2E_TIMEOUT=60m CHAOS_DIR=$(CURDIR)/dist .ci/e2e ./e2e/chaos
+	@SEED=$(SEED) FAULTS=$(FAULTS) $(if $(KINDS),KINDS='$(KINDS)' E2E_RUN='^TestChaos$$') E2E_TIMEOUT=60m CHAOS_DIR=$(CURDIR)/dist .ci/e2e ./e2e/chaos
 
 .PHONY: vagrant-box
 vagrant-box: ## the box for Vagrant's lxc provider; prints its path; needs root

@@ -4,6 +4,8 @@ package chaos
 
 import (
 	"bufio"
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -16,11 +18,18 @@ import (
 	"github.com/redfleet/redfleet/internal/view"
 )
 
-// TestChaos breaks a fleet FAULTS times (12), by the schedule of SEED (1).
+// TestChaos breaks a fleet FAULTS times (12), by the schedule of SEED (1), or by the
+// kinds that KINDS names, one after the other.
 func TestChaos(t *testing.T) {
 	seed, count := uint64(number(t, "SEED", 1)), number(t, "FAULTS", 12)
 	began := time.Now()
 	list := schedule(rand.New(rand.NewPCG(seed, seed)), kinds(), count)
+	if names := os.Getenv("KINDS"); names != "" {
+		var err error
+		if list, err = named(names, kinds()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h, result := faults(t, seed, "chaos", list)
 	fmt.Printf("chaos faults=%d acked=%d lost=%d lost_waited=%d dual_master_ms=%d unasked_restarts=%d violations=%d seed=%d took_s=%.0f\n",
 		len(h.Faults), result.Total.Acknowledged, result.Total.Lost, result.Total.LostWaited, result.Total.Dual.Milliseconds(),
@@ -42,10 +51,7 @@ func (r *run) history(title string) history.History {
 
 // write leaves the table, the history and the timeline in dist/.
 func (r *run) write(base string, h history.History, result history.Result) {
-	dir := os.Getenv("CHAOS_DIR")
-	if dir == "" {
-		dir = r.t.TempDir()
-	}
+	dir := r.results()
 	for name, write := range map[string]func(*bufio.Writer) error{
 		base + ".json": func(w *bufio.Writer) error {
 			return json.NewEncoder(w).Encode(struct {
@@ -63,6 +69,25 @@ func (r *run) write(base string, h history.History, result history.Result) {
 	fmt.Println()
 	if err := view.History(os.Stdout, result, view.Style{Width: 200}); err != nil {
 		r.t.Error(err)
+	}
+}
+
+// results is the folder for what a run leaves.
+func (r *run) results() string { return cmp.Or(os.Getenv("CHAOS_DIR"), r.t.TempDir()) }
+
+// journals leaves what every machine logged beside the history.
+func (r *run) journals(ctx context.Context, base string) {
+	for _, n := range r.Nodes {
+		if !n.On() {
+			continue
+		}
+		text, err := output(ctx, n, "journalctl", "--output=short-precise", "--no-pager")
+		if err == nil {
+			err = os.WriteFile(filepath.Join(r.results(), base+"."+n.Name+".journal"), []byte(text), 0o600)
+		}
+		if err != nil {
+			r.t.Error(err)
+		}
 	}
 }
 

@@ -21,18 +21,22 @@ import (
 // tagsLimit is how soon after Consul is back its tags must name the right master.
 const tagsLimit = 5 * time.Second
 
+// antiEntropy is how long services may be missing in a restored catalog that had none:
+// each Consul agent compares its own with the catalog each one to two minutes.
+const antiEntropy = 150 * time.Second
+
 func consulKinds() []kind {
 	return []kind{
-		{"consul leader gone", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"consul leader gone", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.consulLeader(ctx)
 			return r.consulStopped([]*machine.Node{n}, 5*time.Second, nil, harmless), err
 		}},
-		{"consul gone, master killed", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"consul gone and master killed", always, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.masterPlaces(ctx)
 			return r.consulStopped(r.Nodes, consulGone(), places, crash), err
 		}},
-		{"consul restored", false, func(_ context.Context, r *run) (*fault, error) {
-			return &fault{target: "to when the groups formed", claim: harmless, heal: nothing, hold: 3 * time.Second,
+		{"consul restored", longOnly, func(_ context.Context, r *run) (*fault, error) {
+			return &fault{target: "to when the groups formed", claim: harmless, heal: nothing, hold: 3 * time.Second, within: antiEntropy,
 				start: func(ctx context.Context) error { return r.restore(ctx) }}, nil
 		}},
 	}

@@ -65,7 +65,7 @@ func TestPowerOrders(t *testing.T) {
 			if !long(t) && (i+seed)%len(orders) != 0 {
 				continue
 			}
-			list = append(list, kind{"power off all", true, func(_ context.Context, r *run) (*fault, error) {
+			list = append(list, kind{"power off all", always, func(_ context.Context, r *run) (*fault, error) {
 				return r.dark([]*machine.Node{r.Nodes[o[0]], r.Nodes[o[1]], r.Nodes[o[2]]}, consul), nil
 			}})
 		}
@@ -81,7 +81,7 @@ func TestConsulGoneForLong(t *testing.T) {
 	if long(t) {
 		hold = 5 * time.Minute
 	}
-	faults(t, uint64(number(t, "SEED", 1)), "consul", []kind{{"consul gone, master killed", true, func(ctx context.Context, r *run) (*fault, error) {
+	faults(t, uint64(number(t, "SEED", 1)), "consul", []kind{{"consul gone and master killed", always, func(ctx context.Context, r *run) (*fault, error) {
 		places, err := r.masterPlaces(ctx)
 		return r.consulStopped(r.Nodes, hold, places, crash), err
 	}}})
@@ -111,6 +111,9 @@ func faults(t *testing.T, seed uint64, name string, list []kind) (history.Histor
 	r.write(name, h, result)
 	for _, v := range result.Violations {
 		t.Error(v)
+	}
+	if len(result.Violations) > 0 {
+		r.journals(ctx, name)
 	}
 	t.Logf("took %.0f s in all", time.Since(began).Seconds())
 	return h, result

@@ -13,28 +13,23 @@ import (
 	"github.com/redfleet/redfleet/internal/history"
 )
 
-// garbage is what a damaged file has. It does not begin with a zero byte: Sentinel
-// takes a line that does for an empty one, and starts without a master.
-const garbage = "\\001 this is no file of anybody \\377"
+// garbage is what a damaged file has. It begins with a zero byte, as a file that lost
+// its blocks: Sentinel takes such a file for an empty one.
+const garbage = "\\000 this is no file of anybody \\377"
 
 func diskKinds() []kind {
 	return []kind{
-		{"full disk, master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"full disk on master", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return fullDisk(n), err
 		}},
-		{"full disk, any", false, func(_ context.Context, r *run) (*fault, error) { return fullDisk(r.aNode()), nil }},
-		{"read-only disk", false, func(_ context.Context, r *run) (*fault, error) {
-			n := r.aNode()
-			return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
-				start: func(ctx context.Context) error { return do(ctx, n, "mount", "-o", "remount,ro", dataDir) },
-				heal:  func(ctx context.Context) error { return do(ctx, n, "mount", "-o", "remount,rw", dataDir) }}, nil
-		}},
-		{"lost data, replica", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"full disk anywhere", sometimes, func(_ context.Context, r *run) (*fault, error) { return fullDisk(r.aNode()), nil }},
+		{"folders not writable", sometimes, func(_ context.Context, r *run) (*fault, error) { return notWritable(r.aNode()), nil }},
+		{"lost data of replicas", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			return r.lostData(places, harmless), err
 		}},
-		{"lost data, master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"lost data of masters", always, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.masterPlaces(ctx)
 			return r.lostData(places, crash), err
 		}},
@@ -45,10 +40,30 @@ func diskKinds() []kind {
 // Sentinel fails over; once it can write again it is an old master that goes on.
 func unwritable(g group) history.Claim { return stalled(g) }
 
+// fullDisk: a server that keeps every write on disk (appendfsync always), and any
+// replica, ends itself when it cannot write, and systemd starts it again.
 func fullDisk(n *machine.Node) *fault {
-	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
+	var servers []place
+	for _, g := range groups() {
+		servers = append(servers, place{n, g.redis()})
+	}
+	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable, touches: touchesOf(servers),
 		start: func(ctx context.Context) error { return n.FillDisk(ctx, dataDir) },
 		heal:  func(context.Context) error { return n.FreeDisk(dataDir) }}
+}
+
+// notWritable takes the right to make files in the folders of all instances of a
+// machine from them, which are not root: nothing can be saved or rewritten, while
+// files that are open go on. (A disk cannot be made read-only while files on it are
+// open for writing.)
+func notWritable(n *machine.Node) *fault {
+	folders := ""
+	for _, g := range groups() {
+		folders += " " + g.folder() + " " + g.folder() + "/appendonlydir " + g.sentinelFolder()
+	}
+	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
+		start: func(ctx context.Context) error { return shell(ctx, n, "chmod u-w"+folders) },
+		heal:  func(ctx context.Context) error { return shell(ctx, n, "chmod u+w"+folders) }}
 }
 
 // lostData takes the whole folder of servers away and kills them.
@@ -67,7 +82,7 @@ func (r *run) lostData(places []place, claim func(group) history.Claim) *fault {
 
 func fileKinds() []kind {
 	return []kind{
-		{"corrupt sentinel.conf", false, func(_ context.Context, r *run) (*fault, error) {
+		{"corrupt sentinel.conf", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			n := r.aNode()
 			var files []string
 			for _, g := range groups() {
@@ -75,7 +90,7 @@ func fileKinds() []kind {
 			}
 			return corrupted(sentinelsOn(n), files, harmless), nil
 		}},
-		{"corrupt redis.conf", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"corrupt redis.conf", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			var files []string
 			for _, g := range groups() {
@@ -83,11 +98,11 @@ func fileKinds() []kind {
 			}
 			return corrupted(places, files, harmless), err
 		}},
-		{"corrupt goal cache", false, func(_ context.Context, r *run) (*fault, error) {
+		{"corrupt goal cache", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			n := r.aNode()
 			return corrupted([]place{{n, agentUnit}}, []string{dataDir + "/state/goal.json"}, harmless), nil
 		}},
-		{"corrupt instance state", false, func(_ context.Context, r *run) (*fault, error) {
+		{"corrupt instance state", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			n := r.aNode()
 			return corrupted([]place{{n, agentUnit}}, []string{dataDir + "/state/instances/redis-fast-6379.json"}, harmless), nil
 		}},

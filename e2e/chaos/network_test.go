@@ -16,34 +16,34 @@ const isolatedFor = maxLag + 3*time.Second
 
 func networkKinds() []kind {
 	return []kind{
-		{"cut master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"cut master", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return &fault{target: n.Name, hold: frozenFor, claim: stalled, start: n.Cut, heal: n.Heal}, err
 		}},
-		{"part master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"part master", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return &fault{target: n.Name + " from its peers", hold: isolatedFor, isolated: n.Name, claim: parted(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return errors.Join(r.cutFrom(ctx, n), r.cutTo(ctx, n)) }}, err
 		}},
-		{"cut one way, from master", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"cut one way from master", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
-			return &fault{target: n.Name + " to its peers", hold: isolatedFor, isolated: n.Name, claim: parted(isolatedFor), heal: n.Heal,
+			return &fault{target: n.Name + " to its peers", hold: isolatedFor, isolated: n.Name, claim: deaf(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return r.cutFrom(ctx, n) }}, err
 		}},
-		{"cut one way, to master", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"cut one way to master", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return &fault{target: "its peers to " + n.Name, hold: isolatedFor, isolated: n.Name, claim: parted(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return r.cutTo(ctx, n) }}, err
 		}},
-		{"flapping link", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"flapping link", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return &fault{target: n.Name, claim: stalled, heal: n.Heal, start: func(ctx context.Context) error { return flap(ctx, n) }}, err
 		}},
-		{"delay", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"delay", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return disturbed(n, machine.Line{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond}), err
 		}},
-		{"loss", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"loss", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return disturbed(n, machine.Line{Loss: 0.05}), err
 		}},

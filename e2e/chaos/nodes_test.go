@@ -70,15 +70,15 @@ func (r *run) shuffled() []*machine.Node {
 
 func powerKinds() []kind {
 	return []kind{
-		{"power off master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"power off master", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return off([]*machine.Node{n}, frozenFor, crash), err
 		}},
-		{"power off briefly", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"power off briefly", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return off([]*machine.Node{n}, 0, crash), err
 		}},
-		{"power off two", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"power off two", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			if err != nil {
 				return nil, err
@@ -87,13 +87,13 @@ func powerKinds() []kind {
 			f.during = func(ctx context.Context) []string { return r.saysWhy(ctx) }
 			return f, nil
 		}},
-		{"power off all", true, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), true), nil }},
-		{"power off all, no Consul", false, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), false), nil }},
-		{"freeze node", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"power off all", always, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), true), nil }},
+		{"power off all without Consul", sometimes, func(_ context.Context, r *run) (*fault, error) { return r.dark(r.shuffled(), false), nil }},
+		{"freeze node", longOnly, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return frozenNode(n, frozenFor, stalled), err
 		}},
-		{"freeze node briefly", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"freeze node briefly", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return frozenNode(n, downAfter/2, func(g group) history.Claim {
 				c := harmless(g)
@@ -101,20 +101,20 @@ func powerKinds() []kind {
 				return c
 			}), err
 		}},
-		{"reboot in order", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"reboot in order", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
 			return &fault{target: n.Name, touches: allOf([]*machine.Node{n}), claim: planned,
 				start: n.Shutdown, heal: n.BootAgain}, err
 		}},
-		{"restart masters in order", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"restart masters in order", always, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.masterPlaces(ctx)
 			return restarted(places), err
 		}},
-		{"restart replicas in order", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"restart replicas in order", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			return restarted(places), err
 		}},
-		{"reinstall package", true, func(_ context.Context, r *run) (*fault, error) { return r.reinstall(), nil }},
+		{"reinstall package", always, func(_ context.Context, r *run) (*fault, error) { return r.reinstall(), nil }},
 	}
 }
 

@@ -102,44 +102,44 @@ const frozenFor = downAfter + 2*time.Second
 
 func processKinds() []kind {
 	return []kind{
-		{"kill master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"kill master", always, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.masterPlaces(ctx)
 			return killed(places, crash), err
 		}},
-		{"kill replica", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"kill replica", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			return killed(places, harmless), err
 		}},
-		{"kill sentinel", false, func(_ context.Context, r *run) (*fault, error) {
+		{"kill sentinel", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return killed(sentinelsOn(r.aNode()), harmless), nil
 		}},
-		{"kill agent", false, func(_ context.Context, r *run) (*fault, error) {
+		{"kill agent", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return killed(r.everywhere(agentUnit), harmless), nil
 		}},
-		{"kill coordinator", false, func(_ context.Context, r *run) (*fault, error) {
+		{"kill coordinator", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return killed(r.everywhere(coordinatorUnit), harmless), nil
 		}},
-		{"kill consul", false, func(_ context.Context, r *run) (*fault, error) {
+		{"kill consul", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return killed([]place{{r.aNode(), consulUnit}}, harmless), nil
 		}},
-		{"freeze master", true, func(ctx context.Context, r *run) (*fault, error) {
+		{"freeze master", always, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.masterPlaces(ctx)
 			return frozen(places, frozenFor, stalled), err
 		}},
-		{"freeze replica", false, func(ctx context.Context, r *run) (*fault, error) {
+		{"freeze replica", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			return frozen(places, frozenFor, harmless), err
 		}},
-		{"freeze sentinel", false, func(_ context.Context, r *run) (*fault, error) {
+		{"freeze sentinel", longOnly, func(_ context.Context, r *run) (*fault, error) {
 			return frozen(sentinelsOn(r.aNode()), frozenFor, harmless), nil
 		}},
-		{"freeze agent", false, func(_ context.Context, r *run) (*fault, error) {
+		{"freeze agent", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return frozen(r.everywhere(agentUnit), 3*time.Second, harmless), nil
 		}},
-		{"freeze coordinator", false, func(_ context.Context, r *run) (*fault, error) {
+		{"freeze coordinator", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return frozen(r.everywhere(coordinatorUnit), 3*time.Second, harmless), nil
 		}},
-		{"freeze consul", false, func(_ context.Context, r *run) (*fault, error) {
+		{"freeze consul", sometimes, func(_ context.Context, r *run) (*fault, error) {
 			return frozen([]place{{r.aNode(), consulUnit}}, 3*time.Second, harmless), nil
 		}},
 	}

@@ -3,10 +3,12 @@
 package chaos
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,14 +19,15 @@ func kinds() []kind {
 }
 
 // schedule is which kinds come in a run, in which order: each at least once where
-// there is room for all, else those that tell most and of the others as many as fit,
-// others with each seed.
+// there is room for all, else those that are always there and of the others as many as
+// fit, others with each seed.
 func schedule(random *rand.Rand, all []kind, faults int) (list []kind) {
 	var first, rest []kind
 	for _, k := range all {
-		if k.telling {
+		switch {
+		case k.when == always:
 			first = append(first, k)
-		} else {
+		case k.when == sometimes || faults >= len(all):
 			rest = append(rest, k)
 		}
 	}
@@ -42,14 +45,31 @@ func schedule(random *rand.Rand, all []kind, faults int) (list []kind) {
 	return list
 }
 
-// TestSchedule: a long run has every kind, a short one is of as many kinds as it has
-// faults, the same seed gives the same, and every kind comes in some short run.
-func TestSchedule(t *testing.T) {
-	names := func(seed uint64, faults int) (names []string) {
-		for _, k := range schedule(rand.New(rand.NewPCG(seed, seed)), kinds(), faults) {
-			names = append(names, k.name)
+// named are the kinds of a list of names with commas between them, in its order.
+func named(names string, all []kind) (list []kind, err error) {
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(all, func(k kind) bool { return k.name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("KINDS has %q, which is no kind; there are %s", name, strings.Join(namesOfKinds(all), ", "))
 		}
-		return names
+		list = append(list, all[i])
+	}
+	return list, nil
+}
+
+func namesOfKinds(kinds []kind) (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// TestSchedule: a long run has every kind, a short one is of as many kinds as it has
+// faults, the same seed gives the same, every kind that does not take its time
+// comes in some short run, and each can be asked for by its name.
+func TestSchedule(t *testing.T) {
+	names := func(seed uint64, faults int) []string {
+		return namesOfKinds(schedule(rand.New(rand.NewPCG(seed, seed)), kinds(), faults))
 	}
 	if got := names(1, 60); len(got) != 60 || distinct(got) != len(kinds()) {
 		t.Errorf("60 faults are %d of %d kinds, there are %d", len(got), distinct(got), len(kinds()))
@@ -65,8 +85,16 @@ func TestSchedule(t *testing.T) {
 		}
 		seen = append(seen, got...)
 	}
-	if distinct(seen) != len(kinds()) {
-		t.Errorf("50 short runs are of %d kinds, there are %d", distinct(seen), len(kinds()))
+	for _, k := range kinds() {
+		if slices.Contains(seen, k.name) == (k.when == longOnly) {
+			t.Errorf("%s: it is in some of 50 short runs: %v", k.name, k.when != longOnly)
+		}
+	}
+	if list, err := named(strings.Join(namesOfKinds(kinds()), ", "), kinds()); err != nil || len(list) != len(kinds()) {
+		t.Errorf("all kinds by name: %d, %v", len(list), err)
+	}
+	if _, err := named("kill master, kill nobody", kinds()); err == nil {
+		t.Error("a name that no kind has is taken")
 	}
 }
 
