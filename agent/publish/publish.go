@@ -47,7 +47,9 @@ const (
 	signEvery    = 90 * time.Second
 	compareEvery = 300 * time.Second
 	retryLeast   = 100 * time.Millisecond
-	retryMost    = 10 * time.Second
+	// retryMost, twice with its jitter, bounds how long after Consul is back its tags
+	// may still be from before: 4 s.
+	retryMost = 2 * time.Second
 	// reportGap bounds how often a report that changes all the time is written.
 	reportGap = 20 * time.Millisecond
 )
