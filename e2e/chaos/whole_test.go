@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/e2e/machine"
-	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
@@ -77,23 +76,6 @@ func (r *run) asked() (*machine.Node, error) {
 		}
 	}
 	return nil, errors.New("every machine is off")
-}
-
-// status is what `redfleet status` says of each group, asked on a node.
-func (r *run) status(ctx context.Context, n *machine.Node) (map[string]fleet.Assessment, error) {
-	result, err := r.redfleet(ctx, n, "status", "-o", "json")
-	if err != nil {
-		return nil, err
-	}
-	var doc verdict.Status
-	if err := json.Unmarshal([]byte(result.Stdout), &doc); err != nil {
-		return nil, fmt.Errorf("redfleet status on %s: exit status %d: %s%s", n.Name, result.Code, result.Stdout, result.Stderr)
-	}
-	said := map[string]fleet.Assessment{}
-	for _, g := range doc.Groups {
-		said[g.Name] = g
-	}
-	return said, nil
 }
 
 // whole says what is not in order in one group, by its servers and sentinels alone.
