@@ -284,3 +284,53 @@ func TestWritesOfKeys(t *testing.T) {
 		t.Errorf("the goal is %q now", got)
 	}
 }
+
+// TestWritesOfClaims: a group with sentinels gets the key by which its agents claim
+// the right to ask for a failover; one that is held is left as it is (hazard S18).
+func TestWritesOfClaims(t *testing.T) {
+	t.Parallel()
+	control := &fleet.Control{Format: fleet.Format, FleetID: "f"}
+	many := map[string]fleet.Group{}
+	for i := range opsPerTxn + 1 {
+		many[fmt.Sprintf("g%d", i)] = fleet.Group{Topology: fleet.Sentinel}
+	}
+	for _, c := range []struct {
+		name   string
+		groups map[string]fleet.Group
+		there  []string
+		keys   int
+	}{
+		{"with sentinels", map[string]fleet.Group{"a": {Topology: fleet.Sentinel}, "b": {Topology: fleet.Sentinel}}, nil, 2},
+		{"without", map[string]fleet.Group{"a": {Topology: fleet.Replication}}, nil, 0},
+		{"one is there", map[string]fleet.Group{"a": {Topology: fleet.Sentinel}, "b": {Topology: fleet.Sentinel}}, []string{"a"}, 1},
+		{"more than fit a transaction", many, nil, opsPerTxn},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, 1)
+			var entries []consul.Entry
+			for _, group := range c.there {
+				entries = append(entries, consul.Entry{Key: s.keys.Claim(group)})
+			}
+			s.leads(func(ctx context.Context, wr *writer) error {
+				return wr.makeKeys(ctx, entries, fleet.World{Control: control, Groups: c.groups}, plan.Plan{})
+			})
+			made, err := s.client.List(t.Context(), s.keys.Claims())
+			if err != nil || len(made) != c.keys {
+				t.Errorf("%d keys, want %d: %v", len(made), c.keys, err)
+			}
+		})
+	}
+	s := newScene(t, 1)
+	s.put(s.keys.Claim("a"), []byte("theirs"))
+	s.leads(func(ctx context.Context, wr *writer) error {
+		w := fleet.World{Control: control, Groups: map[string]fleet.Group{"a": {Topology: fleet.Sentinel}}}
+		if err := wr.makeKeys(ctx, nil, w, plan.Plan{}); !errors.Is(err, consul.ErrConflict) {
+			t.Errorf("the write: %v", err)
+		}
+		return nil
+	})
+	if got := s.value(s.keys.Claim("a")); got != "theirs" {
+		t.Errorf("the claim is %q now", got)
+	}
+}

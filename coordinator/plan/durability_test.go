@@ -35,3 +35,19 @@ func TestDurabilityInGoals(t *testing.T) {
 		t.Errorf("the group does not come to rest: %+v", p.Goals)
 	}
 }
+
+// TestOnCrashInGoals: only what is not the default stands there, so that the goals of
+// groups from before stay as they are.
+func TestOnCrashInGoals(t *testing.T) {
+	t.Parallel()
+	for on, want := range map[string]string{fleet.OnCrashFailover: "", fleet.OnCrashRestart: fleet.OnCrashRestart} {
+		w := assesstest.Healthy(fleet.Sentinel, 3)
+		w.Spec.Spec.Groups[0].OnCrash = on
+		clear(w.Goals)
+		for node, goal := range carryOut(w, plan.Next(w, counter())).Goals {
+			if got := goal.Instances[0].Monitor.OnCrash; got != want {
+				t.Errorf("%s: the goal of %s says %q, want %q", on, node, got, want)
+			}
+		}
+	}
+}
