@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,13 +33,14 @@ func main() {
 	seed := flag.Uint64("seed", 0, "this one alone, with all that happens")
 	schedule := flag.String("schedule", "", "this schedule alone, with all that happens")
 	withBugs := flag.Bool("bugs", false, "plant each bug and look for it")
+	only := flag.String("only", "", "with --bugs: those whose name contains this")
 	flag.Parse()
 	var err error
 	switch {
 	case *seed != 0 || *schedule != "":
 		err = replay(*seed, *schedule)
 	case *withBugs:
-		err = findBugs(*first, *seeds)
+		err = findBugs(*only, *first, *seeds)
 	default:
 		err = many(*first, *seeds)
 	}
@@ -201,12 +203,12 @@ func many(first uint64, seeds int) error {
 	return nil
 }
 
-func findBugs(first uint64, seeds int) error {
+func findBugs(only string, first uint64, seeds int) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
 	}
-	found, all := 0, bugs.All()
+	found, all := 0, slices.DeleteFunc(bugs.All(), func(b bugs.Bug) bool { return !strings.Contains(b.Name, only) })
 	for _, b := range all {
 		l, tried, err := findBug(b, root, first, seeds)
 		if err != nil {

@@ -51,11 +51,12 @@ func All() []Bug {
 		{"a plan does not go above the epochs in the reports", "resumable", []Edit{
 			{"coordinator/plan/goals.go", "highest = max(highest, r.Report.Epoch)", "_ = r.Report.Epoch"},
 		}},
-		{"a Consul that was rebuilt is taken for a new fleet", "one-election", []Edit{
+		{"a Consul that was rebuilt is taken for a new fleet, by both sides", "one-election", []Edit{
 			{"coordinator/plan/plan.go", "if reason := strange(w); reason != \"\" {", "if reason := strange(w); reason != \"\" && false {"},
+			{"agent/state/accept.go", "case n.FleetID != \"\" && control.FleetID != n.FleetID:", "case n.FleetID != \"\" && control.FleetID != n.FleetID && false:"},
 		}},
-		{"no role is written", "data-wins", []Edit{
-			{"agent/apply/start.go", "\t\t\tf.Set(\"replicaof\", follow.Host, strconv.Itoa(follow.Port))\n", "\t\t\t_ = strconv.Itoa(follow.Port)\n"},
+		{"an empty server is not held while others hold data", "no-empty-master", []Edit{
+			{"agent/fence/sentinel.go", "func lostData(c Case) (Decision, bool) {\n", "func lostData(c Case) (Decision, bool) {\n\tif true {\n\t\treturn Decision{}, false\n\t}\n"},
 		}},
 		{"a step that failed is not tried again", "resumable", []Edit{
 			{"agent/loop.go", "until: a.now().Add(retryFailed)", "until: a.now().Add(1000 * 3600 * retryFailed)"},
