@@ -261,6 +261,9 @@ func specOf(s Schedule, more bool) fleet.Spec {
 	group := func(name string, port int) fleet.GroupSpec {
 		g := fleet.GroupSpec{Name: name, Nodes: nodes, Port: port}
 		g.Sentinel.Port, g.Sentinel.DownAfter = port+20000, fleet.Duration(2*time.Second)
+		if s.Evidence {
+			g.Sentinel.DownAfter = fleet.Duration(5 * time.Second)
+		}
 		g.Sentinel.FailoverTimeout = fleet.Duration(20 * time.Second)
 		g.Config = fleet.Directives{"appendonly": {"yes"}}
 		if !s.Persist {

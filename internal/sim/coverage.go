@@ -109,6 +109,8 @@ func Unreached() map[string]string {
 	both(out, coordinator.LabelPrune, "the history has room for more events than a run makes")
 	both(out, coordinator.LabelGoals, "the goals of so small a fleet fit into the transaction that commits them")
 	both(out, publish.LabelDeregister, members)
+	both(out, apply.LabelAOF, "no run begins with a snapshot and no append-only file")
+	both(out, coordinator.LabelOffered, "no schedule has an operator who recovers a fleet into an empty Consul")
 	return out
 }
 

@@ -80,7 +80,9 @@ type Schedule struct {
 	Plain bool
 	// Persist: the group keeps its data on disk.
 	Persist bool
-	Events  []Event
+	// Evidence: down-after is long enough for a failover on evidence.
+	Evidence bool
+	Events   []Event
 }
 
 // times of a run.
@@ -103,7 +105,7 @@ func Labels() []effect.Label {
 // NewSchedule draws what a seed stands for.
 func NewSchedule(seed uint64) Schedule {
 	r := chance(seed).source("schedule")
-	s := Schedule{Seed: seed, Plain: r.IntN(4) == 0, Persist: r.IntN(4) != 0}
+	s := Schedule{Seed: seed, Plain: r.IntN(4) == 0, Persist: r.IntN(4) != 0, Evidence: chance(seed).source("evidence").IntN(2) == 0}
 	s.Events = append(s.Events, Event{At: 500*time.Millisecond + random(r, time.Second), Kind: Apply, Target: "main"})
 	for range 1 + r.IntN(7) {
 		s.Events = append(s.Events, draw(r))
@@ -190,7 +192,7 @@ func drawAtLabel(r *rand.Rand) Event {
 // String is the schedule as a file; ParseSchedule reads it.
 func (s Schedule) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d plain=%t persist=%t\n", s.Seed, s.Plain, s.Persist)
+	fmt.Fprintf(&b, "seed %d plain=%t persist=%t evidence=%t\n", s.Seed, s.Plain, s.Persist, s.Evidence)
 	for _, e := range s.Events {
 		fmt.Fprintln(&b, e)
 	}
@@ -215,7 +217,7 @@ func ParseSchedule(text string) (Schedule, error) {
 			continue
 		}
 		if strings.HasPrefix(line, "seed ") {
-			if _, err := fmt.Sscanf(line, "seed %d plain=%t persist=%t", &s.Seed, &s.Plain, &s.Persist); err != nil {
+			if _, err := fmt.Sscanf(line, "seed %d plain=%t persist=%t evidence=%t", &s.Seed, &s.Plain, &s.Persist, &s.Evidence); err != nil {
 				return s, fmt.Errorf("%q: %w", line, err)
 			}
 			continue
