@@ -112,8 +112,10 @@ func masterKilled(ctx context.Context, t *testing.T, g *group) {
 	}
 	writes := w.Stop()
 	g.Keeps(ctx, t, writes, safe)
-	if said := fenceSaid(ctx, t, old); !strings.Contains(said, "the rule await-failover") || !strings.Contains(said, "by the rule follow") {
-		t.Errorf("the fence of %s did not wait for the failover:\n%s", old.Name, said)
+	// With failover on evidence another is master before systemd starts the old one
+	// again; else the fence waits for Sentinel's own failover first.
+	if said := fenceSaid(ctx, t, old); !strings.Contains(said, "by the rule follow") {
+		t.Errorf("the fence of %s did not make it a replica:\n%s", old.Name, said)
 	}
 	t.Logf("no write was acknowledged for %.1f s; %d acknowledged, %d errors", writes.Gap.Seconds(), len(writes.Acknowledged), len(writes.Failed))
 }
