@@ -39,11 +39,11 @@ func simulated() depth {
 func targets() []target {
 	deciding := []string{
 		"coordinator/elect", "coordinator/assess", "coordinator/plan",
-		"coordinator/adopt", "coordinator/rebuild",
+		"coordinator/adopt", "coordinator/rebuild", "coordinator/request",
 		"agent/converge", "agent/fence", "agent/evidence",
 	}
 	// The simulation does not reach these, or only their words to people.
-	words := []string{"coordinator/assess", "coordinator/adopt", "coordinator/rebuild"}
+	words := []string{"coordinator/assess", "coordinator/adopt", "coordinator/rebuild", "coordinator/request"}
 	var out []target
 	for _, dir := range deciding {
 		depths := []depth{unit(dir)}
