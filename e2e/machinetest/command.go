@@ -3,6 +3,7 @@ package machinetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func (f *Fleet) Redfleet(ctx context.Context, t testing.TB, n *machine.Node, arg
 }
 
 func (f *Fleet) redfleet(ctx context.Context, n *machine.Node, args ...string) (machine.Result, error) {
-	return n.Run(ctx, append([]string{"env", "REDFLEET_FLEET=" + FleetName, "redfleet"}, args...)...)
+	return n.Run(ctx, slices.Concat([]string{"env", "REDFLEET_FLEET=" + FleetName}, f.options.Environment, []string{"redfleet"}, args)...)
 }
 
 // explain writes what the daemons and instances of each machine have said last

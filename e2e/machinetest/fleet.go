@@ -37,6 +37,9 @@ type Options struct {
 	Engine string
 	// Packages are in the machines' base image besides the usual ones.
 	Packages []string
+	// Environment is what the operator's verbs have besides the usual, as
+	// CONSUL_HTTP_TOKEN_FILE=/root/operator.token. The files are the test's to make.
+	Environment []string
 	// Create gives each machine more than the usual; nil for nothing. It must
 	// leave Consul as it is.
 	Create func(node string, o *machine.CreateOptions)
