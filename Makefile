@@ -99,7 +99,7 @@ sim-bugs: ## puts bugs back on purpose and shows that the simulation finds each 
 	@go run ./e2e/sim --bugs --seeds 2000
 
 .PHONY: bench
-bench: bench-bringup bench-footprint ## both benches
+bench: bench-bringup bench-crash bench-footprint ## all benches
 
 .PHONY: bench-bringup
 bench-bringup: deps build ## from nothing to verified, and a failover, each beside the same by hand

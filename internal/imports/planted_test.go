@@ -16,6 +16,7 @@ func sound() fstest.MapFS {
 		"agent/agent.go":                 file("agent", own("agent/converge"), own("internal/consul"), `"os"`),
 		"agent/converge/plan.go":         file("converge", own("agent/fence")),
 		"agent/fence/fence.go":           file("fence", own("internal/fleet")),
+		"agent/evidence/evidence.go":     file("evidence", own("agent/fence")),
 		"coordinator/loop.go":            file("coordinator", own("coordinator/plan")),
 		"coordinator/plan/plan.go":       file("plan", own("coordinator/assess")),
 		"coordinator/request/next.go":    file("request", own("coordinator/plan")),

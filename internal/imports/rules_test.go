@@ -172,7 +172,7 @@ func fleetAlone(m module) (broken []string) {
 // that is one of them.
 func pure() []string {
 	return []string{
-		"agent/converge", "agent/fence",
+		"agent/converge", "agent/evidence", "agent/fence",
 		"coordinator/adopt", "coordinator/assess", "coordinator/elect", "coordinator/plan", "coordinator/rebuild", "coordinator/request",
 		"internal/drill",
 	}
