@@ -25,7 +25,7 @@ import (
 func TestDrill(t *testing.T) {
 	t.Parallel()
 	l := newLabSite(t, 12)
-	l.up("--down-after", "1s")
+	l.up("--down-after", "3s")
 	session, err := l.client().CreateSession(t.Context(), "another drill", 10*time.Second, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestDrill(t *testing.T) {
 
 	svg, all := filepath.Join(t.TempDir(), "drill.svg"), filepath.Join(t.TempDir(), "drill.json")
 	r := l.drilled(l.drill("failover", "--svg", svg, "--history", all))
-	if r.MasterAfter == r.MasterBefore || r.LostWaited != 0 || r.Failed == 0 {
+	if r.MasterAfter == r.MasterBefore || r.Lost != 0 || r.DualMS != 0 {
 		t.Errorf("the failover: %+v", r)
 	}
 	var h history.History

@@ -3,11 +3,13 @@ package drill
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
 	"time"
 
+	"github.com/redfleet/redfleet/coordinator/switchover"
 	"github.com/redfleet/redfleet/internal/drill"
 	"github.com/redfleet/redfleet/internal/history"
 )
@@ -25,33 +27,37 @@ func (c *course) act(ctx context.Context) error {
 		return err
 	}
 	done := c.r.Now()
-	first, err := c.awaitEffect(ctx, start)
-	if err != nil {
-		return err
+	first := done
+	if c.o.Kind.OnMachine() {
+		if first, err = c.awaitEffect(ctx, start); err != nil {
+			return err
+		}
 	}
 	byHand := len(c.o.Via) == 0
 	if c.o.Kind == drill.Kill || c.o.Kind == drill.Isolate && byHand {
 		// The way to the machine, and a person, took their time.
 		start, done = max(start, first-writePause), first
 	}
-	c.fault = history.Fault{Number: 1, Kind: string(c.o.Kind), Target: c.f.Master.Node, Start: start, Healed: start, Claims: drill.Claims(c.o.Group)}
+	c.fault = history.Fault{Number: 1, Kind: string(c.o.Kind), Target: c.f.Master.Node, Start: start, Healed: start, Claims: drill.Claims(c.o.Kind, c.o.Group), Broken: c.broken}
 	if c.o.Kind == drill.Isolate {
 		c.fault.Isolated, c.fault.Healed = c.f.Master.Node, done+c.o.Cut
 	}
 	return nil
 }
 
-// failover asks one sentinel, once. Whatever comes back, no other is asked: two
-// sentinels that both promote make two masters (hazard S18).
+// failover switches the master as any planned failover does: no acknowledged write is
+// lost (hazard S13), and one sentinel is asked, once (hazard S18).
 func (c *course) failover(ctx context.Context) error {
-	c.o.Tell("asking the sentinel on %s for a failover from %s", c.f.Ask.Node, c.f.Master.Node)
-	s := dial(c.t, c.f.Ask, c.password)
-	defer func() { _ = s.Close() }()
-	err := c.o.Effects.Do(ctx, LabelFailover, func(ctx context.Context) error { return s.Failover(ctx, c.t.MasterName) })
-	if err != nil {
-		return fmt.Errorf("%w; no other sentinel is asked (hazard S18)", err)
+	out, err := switchover.Run(ctx, switchover.Options{Target: c.t, Password: c.password, Master: c.f.Master, Ask: c.f.Ask,
+		Effects: c.o.Effects, Tell: c.o.Tell})
+	for _, w := range out.Warnings {
+		c.o.Tell("%s", w)
 	}
-	return nil
+	if err != nil && !errors.Is(err, switchover.ErrUnchanged) {
+		c.broken = append(c.broken, err.Error()) // the master may be another: what came of it is looked at all the same
+		return nil
+	}
+	return err
 }
 
 // Command is what is run on the master's machine, as root.

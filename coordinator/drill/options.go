@@ -10,6 +10,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/redfleet/redfleet/coordinator/switchover"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/drill"
 	"github.com/redfleet/redfleet/internal/effect"
@@ -29,13 +30,14 @@ var (
 
 // The labels of a drill's effects.
 const (
-	LabelLock     effect.Label = "drill: hold the lock"
-	LabelFailover effect.Label = "drill: ask one sentinel for a failover"
-	LabelCommand  effect.Label = "drill: run the command on the master's machine"
+	LabelLock    effect.Label = "drill: hold the lock"
+	LabelCommand effect.Label = "drill: run the command on the master's machine"
 )
 
-// Labels are all of them.
-func Labels() []effect.Label { return []effect.Label{LabelLock, LabelFailover, LabelCommand} }
+// Labels are all of them, with those of a planned failover.
+func Labels() []effect.Label {
+	return append([]effect.Label{LabelLock, LabelCommand}, switchover.Labels()...)
+}
 
 // Options of a drill.
 type Options struct {

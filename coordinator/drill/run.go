@@ -59,6 +59,8 @@ type course struct {
 	password secret.Password
 	r        *record.Recorder
 	fault    history.Fault
+	// broken is what must hold and does not, beside what the clients' history shows.
+	broken []string
 }
 
 func carryOut(ctx context.Context, o Options, f Finding, password secret.Password) (Outcome, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/switchover"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
@@ -37,6 +38,7 @@ const (
 	ReasonRequest  = "request"
 	ReasonClaim    = "claim"
 	ReasonMaster   = "master"
+	ReasonHold     = "hold"
 )
 
 // Refusal is one reason against a drill.
@@ -63,9 +65,10 @@ func (j Judgement) Refused() []Refusal {
 
 // Forceable tells which refusals an operator may pass over: a failed check of
 // redfleet verify. Without a majority, a master, and a replica to promote nothing
-// takes over; and nobody may be asked for a failover in TILT (hazard S16).
+// takes over; nobody may be asked for a failover in TILT (hazard S16), and none may be
+// planned whose writes cannot be held (S13).
 func Forceable(name string) bool {
-	return !slices.Contains([]string{ReasonMajority, ReasonTilt, ReasonReplica, ReasonRequest, ReasonClaim, ReasonMaster}, name)
+	return !slices.Contains([]string{ReasonMajority, ReasonTilt, ReasonReplica, ReasonRequest, ReasonClaim, ReasonMaster, ReasonHold}, name)
 }
 
 // Judge holds the facts against what a drill needs: each check good, most of the
@@ -85,6 +88,10 @@ func Judge(t Target, f Facts, force []string) Judgement {
 	}
 	if f.Claim != "" {
 		refuse(ReasonClaim, "%s; two that ask for a failover make two masters (hazard S18)", f.Claim)
+	}
+	if t.Kind == Failover && t.DownAfter < switchover.ShortestDownAfter {
+		refuse(ReasonHold, "down_after is %s; below %s the master's writes cannot be held for as long as Sentinel's failover takes (hazard S13)",
+			t.DownAfter, switchover.ShortestDownAfter)
 	}
 	agreeing := largest(f.Sentinels)
 	if len(agreeing) < t.Majority() {

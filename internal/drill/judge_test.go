@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/verdict"
@@ -14,7 +15,7 @@ func addr(n int) fleet.Addr {
 }
 
 func target() Target {
-	t := Target{Fleet: "shop", Group: "main", Kind: Failover, MasterName: "main"}
+	t := Target{Fleet: "shop", Group: "main", Kind: Failover, MasterName: "main", DownAfter: 5 * time.Second}
 	for i, node := range []string{"n1", "n2", "n3"} {
 		t.Servers = append(t.Servers, fleet.Member{Node: node, Addr: addr(i + 1)})
 		t.Sentinels = append(t.Sentinels, fleet.Member{Node: node, Addr: fleet.Addr{Host: addr(i + 1).Host, Port: 26379}})
@@ -99,6 +100,25 @@ func TestJudge(t *testing.T) {
 		if tt.want == nil && j.Master.Node != "n1" {
 			t.Errorf("%s: the master is on %q", name, j.Master.Node)
 		}
+	}
+}
+
+// TestShortDownAfter: where writes cannot be held for long enough, no failover is
+// planned; a failure may be rehearsed (hazard S13).
+func TestShortDownAfter(t *testing.T) {
+	t.Parallel()
+	short := target()
+	short.DownAfter = 3*time.Second - 1
+	if refused := Judge(short, sound(), []string{ReasonHold}).Refused(); len(refused) != 1 || refused[0].Name != ReasonHold {
+		t.Errorf("refused for %+v", refused)
+	}
+	short.Kind = Kill
+	if refused := Judge(short, sound(), nil).Refused(); refused != nil {
+		t.Errorf("refused for %+v", refused)
+	}
+	short.Kind, short.DownAfter = Failover, 3*time.Second
+	if refused := Judge(short, sound(), nil).Refused(); refused != nil {
+		t.Errorf("refused for %+v", refused)
 	}
 }
 

@@ -48,9 +48,14 @@ type Report struct {
 }
 
 // Claims are what every drill is held to: a write that every replica had is never
-// lost, and no password is refused. How many others may be lost is for the group's
-// durability to say, and is counted.
-func Claims(group string) []history.Claim {
+// lost, and no password is refused. Where the master fails, how many others may be
+// lost is for the group's durability to say, and is counted; a planned failover loses
+// none, and has never two servers that take writes (hazard S13).
+func Claims(kind Kind, group string) []history.Claim {
+	if kind == Failover {
+		return []history.Claim{{Group: group, Isolated: history.Unclaimed, Gap: history.Unclaimed,
+			Reason: "the old master's writes are held until it is a replica"}}
+	}
 	return []history.Claim{{Group: group, Lost: history.Unclaimed, Dual: history.Unclaimed, Isolated: history.Unclaimed, Gap: history.Unclaimed,
 		Reason: "what every replica has, the promoted one has"}}
 }

@@ -27,7 +27,7 @@ func effects() map[string]string {
 		"Starter.Start": "process", "units.Start": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process", "runTool": "process",
 		// Redis
 		"ConfigRewrite": "redis", "ConfigSet": "redis", "Redis.Set": "redis", "Redis.Del": "redis", "ReplicaOf": "redis",
-		"Shutdown": "redis", "Failover": "redis", "AskFailover": "redis", "Sentinel.Hello": "redis", "Sentinel.Reset": "redis", "SetQuorum": "redis", "tryWrite": "redis",
+		"Shutdown": "redis", "PauseWrites": "redis", "Unpause": "redis", "EndClients": "redis", "Failover": "redis", "AskFailover": "redis", "Sentinel.Hello": "redis", "Sentinel.Reset": "redis", "SetQuorum": "redis", "tryWrite": "redis",
 		// Consul
 		"Txn": "consul", "Acquire": "consul", "Client.Release": "consul", "CreateSession": "consul", "DestroySession": "consul",
 		"Register": "consul", "Deregister": "consul", "lease.Run": "consul", "t.txn": "consul",

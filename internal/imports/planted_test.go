@@ -24,6 +24,7 @@ func sound() fstest.MapFS {
 		"coordinator/elect/elect.go":     file("elect", own("internal/fleet"), `"slices"`),
 		"coordinator/rebuild/rebuild.go": file("rebuild", own("coordinator/plan")),
 		"internal/drill/drill.go":        file("drill"),
+		"internal/switchover/next.go":    file("switchover"),
 		"internal/consul/client.go":      file("consul", own("internal/fleet"), `"github.com/hashicorp/consul/api"`),
 		"internal/process/start.go":      file("process", own("internal/fleet"), `"os/exec"`),
 		"internal/fleet/names.go":        file("fleet", `"net"`, `"strconv"`),

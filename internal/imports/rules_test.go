@@ -174,7 +174,7 @@ func pure() []string {
 	return []string{
 		"agent/converge", "agent/evidence", "agent/fence",
 		"coordinator/adopt", "coordinator/assess", "coordinator/elect", "coordinator/plan", "coordinator/rebuild", "coordinator/request",
-		"internal/drill",
+		"internal/drill", "internal/switchover",
 	}
 }
 

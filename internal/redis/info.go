@@ -25,6 +25,9 @@ type Info struct {
 	ReplID string
 	// ReplID2 is the lineage before the last promotion; zeros without one.
 	ReplID2 string
+	// SecondOffset is where the lineage of ReplID2 ended: what that had below this
+	// offset, this server has. -1 without one.
+	SecondOffset int64
 	// Offset is how far the instance's own data has come.
 	Offset int64
 	// Master, LinkUp, LinkDownFor, SyncInProgress: a replica's link to its
@@ -185,6 +188,8 @@ func (in *Info) takeReplication(key, value string) {
 		in.ReplID = value
 	case "master_replid2":
 		in.ReplID2 = value
+	case "second_repl_offset":
+		in.SecondOffset = number(value)
 	case "master_repl_offset":
 		if in.Role != fleet.RoleReplica {
 			in.Offset = number(value)

@@ -45,7 +45,7 @@ func TestObserveMasterAndReplica(t *testing.T) {
 	zeros := strings.Repeat("0", 40)
 	want := redis.Info{
 		Engine: "redis", Version: "7.0.15", Role: fleet.RoleMaster,
-		ReplID: master.ReplID, ReplID2: zeros, Offset: master.Offset,
+		ReplID: master.ReplID, ReplID2: zeros, SecondOffset: -1, Offset: master.Offset,
 		Replicas: []redis.Replica{{Addr: r.addr, State: "online", Offset: master.Offset}},
 		AOF:      true, SaveOK: true, AOFOK: true, Keys: 3,
 		ReplicaReadOnly: true, ReplicaPriority: 100, PasswordOK: true, MasterAuthOK: true,
@@ -55,7 +55,7 @@ func TestObserveMasterAndReplica(t *testing.T) {
 	}
 	want = redis.Info{
 		Engine: "redis", Version: "7.0.15", Role: fleet.RoleReplica,
-		ReplID: master.ReplID, ReplID2: zeros, Offset: master.Offset, Master: m.addr, LinkUp: true,
+		ReplID: master.ReplID, ReplID2: zeros, SecondOffset: -1, Offset: master.Offset, Master: m.addr, LinkUp: true,
 		SaveOK: true, AOFOK: true, Keys: 3,
 		ReplicaReadOnly: true, ReplicaPriority: 7, PasswordOK: true, MasterAuthOK: true,
 	}

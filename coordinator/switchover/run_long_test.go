@@ -1,0 +1,96 @@
+//go:build long
+
+package switchover
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/switchover"
+)
+
+// TestPlannedLong switches the master many times at each durability, while clients write
+// as fast as they get answers.
+func TestPlannedLong(t *testing.T) {
+	const rounds = 20
+	bounded := []string{"min-replicas-to-write 1", "min-replicas-max-lag 9"}
+	for _, c := range []struct {
+		durability fleet.Durability
+		lines      []string
+	}{
+		{fleet.Fast, nil},
+		{fleet.Bounded, bounded},
+		{fleet.Acknowledged, append(bounded, "appendonly yes", "appendfsync always")},
+	} {
+		t.Run(string(c.durability), func(t *testing.T) { planned(t, c.durability, rounds, time.Microsecond, c.lines...) })
+	}
+}
+
+// TestLateReplica: a replica that comes into step while the writes are held is waited
+// for.
+func TestLateReplica(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, fleet.Fast)
+	g.record(1, time.Millisecond)
+	g.signal("n3", syscall.SIGSTOP)
+	thaw := time.AfterFunc(switchover.CatchUp(downAfter)/2, func() { g.thaw("n3") })
+	defer thaw.Stop()
+	began := g.rec.Now()
+	out, err := Run(t.Context(), g.options(nil))
+	if err != nil {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	judged(t, g.judge(began), []Outcome{out})
+}
+
+// TestHeldUp: whoever switches is frozen itself until the pause is over. Before the
+// sentinel is asked nothing is changed; afterwards the switch is ended, and said to
+// have lost what the master took meanwhile.
+func TestHeldUp(t *testing.T) {
+	t.Parallel()
+	for label, want := range map[effect.Label]error{LabelPause: ErrUnchanged, LabelDemote: ErrLapsed} {
+		t.Run(string(label), func(t *testing.T) {
+			t.Parallel()
+			g := newGroup(t, fleet.Fast)
+			g.record(1, time.Millisecond)
+			done := false
+			out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
+				if l == label && !done && (at == effect.After) == (label == LabelPause) {
+					done = true
+					time.Sleep(switchover.Pause(downAfter) + 100*time.Millisecond)
+				}
+				return nil
+			}))
+			if !errors.Is(err, want) {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if want == ErrUnchanged {
+				g.goesOn(out)
+				return
+			}
+			if master := g.whole(); master.Node != out.To.Node {
+				t.Errorf("%s is master, and not %s", master.Node, out.To.Node)
+			}
+		})
+	}
+}
+
+// TestStoppedBefore: where it is told to stop before the sentinel was asked, nothing
+// was changed.
+func TestStoppedBefore(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, fleet.Fast)
+	g.record(1, time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := Run(ctx, g.options(nil))
+	if !errors.Is(err, ErrUnchanged) || out.To.Node != "" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	g.goesOn(out)
+}
