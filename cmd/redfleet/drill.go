@@ -54,9 +54,10 @@ func newDrillOf(kind drill.Kind) *cobra.Command {
 	f := &drillFlags{}
 	cmd := &cobra.Command{
 		Use:   string(kind) + " GROUP",
-		Short: map[drill.Kind]string{drill.Failover: "Ask one sentinel for a failover", drill.Kill: "Kill the master's process", drill.Isolate: "Cut the master's machine off from its peers, for a time"}[kind],
+		Short: map[drill.Kind]string{drill.Failover: "Fail over in good order", drill.Kill: "Kill the master's process", drill.Isolate: "Cut the master's machine off from its peers, for a time"}[kind],
 		Long: map[drill.Kind]string{
-			drill.Failover: "Asks one sentinel for a failover, once, after most of them answered and agree, and waits until the group is whole.",
+			drill.Failover: `Does what redfleet failover does, so that no acknowledged write is lost: holds the master's writes, asks one
+sentinel for a failover, makes the old master a replica, and waits until the group is whole.`,
 			drill.Kill: `Has the master's process killed (SIGKILL), and waits until the group is whole. That needs root on its machine,
 which no agent gives away: --via says how to run a command there, or it is shown, for you to run.`,
 			drill.Isolate: `Has the master's machine cut off from the group's other servers and sentinels for the time of --for, while
@@ -136,7 +137,7 @@ func (f *drillFlags) shown(cmd *cobra.Command, o rehearsal.Options) error {
 		return nil
 	}
 	what := map[drill.Kind]string{
-		drill.Failover: "The sentinel on " + found.Ask.Node + " is asked for a failover",
+		drill.Failover: "Its writes are held, and the sentinel on " + found.Ask.Node + " is asked for a failover",
 		drill.Kill:     "The master's process is killed",
 		drill.Isolate:  fmt.Sprintf("The master's machine is cut off from its peers for %s", o.Cut),
 	}[o.Kind]

@@ -56,7 +56,25 @@ func TestDrill(t *testing.T) {
 	if r.GapMS < 50 || r.LostWaited != 0 {
 		t.Errorf("the kill: %+v", r)
 	}
+	l.failover()
 	l.verb("verify").want(t, exitGood, "checks hold", "")
+}
+
+// failover moves the master away from where it is.
+func (l *labSite) failover() {
+	l.t.Helper()
+	key := filepath.Join(l.dir, "fleet.key")
+	l.verb("failover", "main", "--key", key).want(l.t, exitPending, "", "Its writes are held")
+	o := l.verb("failover", "main", "--key", key, "--yes", "-o", "json", "--timeout", "40s")
+	var d drill.Switched
+	if err := json.Unmarshal([]byte(o.stdout), &d); err != nil || o.code != exitGood {
+		l.t.Fatalf("exit code %d, %v\n%s%s", o.code, err, o.stdout, o.stderr)
+	}
+	if d.MasterAfter == d.MasterBefore || d.MasterAfter == "" || !d.Whole || d.HeldMS <= 0 || d.WholeMS < d.HeldMS || len(d.Warnings) > 0 {
+		l.t.Errorf("%+v", d)
+	}
+	l.t.Logf("%s", strings.Join(d.Summary(), "; "))
+	l.verb("status").want(l.t, exitGood, d.MasterAfter, "")
 }
 
 func (l *labSite) client() *consul.Client {

@@ -34,7 +34,7 @@ keeps the credentials the same everywhere and verifies what came up. They meet i
 	root.AddCommand(
 		newAgent(), newFence(), newPreflight(), newCoordinator(), newDevConsul(), newLab(),
 		newStatus(), newVerify(), newEvents(), newAdopt(), newTakeover(),
-		newInit(), newJoin(), newSpec(), newApply(), newNode(), newCredentials(), newRecover(), newDrill(), newMan(), newVersion(),
+		newInit(), newJoin(), newSpec(), newApply(), newNode(), newCredentials(), newRecover(), newFailover(), newDrill(), newMan(), newVersion(),
 	)
 	root.SetFlagErrorFunc(flagError)
 	root.InitDefaultCompletionCmd()

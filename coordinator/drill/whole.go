@@ -7,6 +7,7 @@ import (
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/internal/drill"
+	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
@@ -46,12 +47,8 @@ func (c *course) awaitWhole(ctx context.Context) {
 // that was asked for, each server with all that was written, verify. Reports may be
 // of before the fault; the servers themselves are asked first.
 func (c *course) missing(ctx context.Context) string {
-	now, is := drill.NewMaster(c.t, sentinels(ctx, c.t, c.password, false))
-	switch {
-	case !is:
-		return "most sentinels do not agree on a master"
-	case c.o.Kind == drill.Failover && now == c.f.Master.Addr:
-		return "the sentinels still name " + c.f.Master.Node
+	if why := c.unnamed(ctx); why != "" {
+		return why
 	}
 	if _, last := c.r.Acknowledged(); last < c.fault.Start || c.r.Now()-last > time.Second {
 		return "no write is acknowledged"
@@ -69,12 +66,47 @@ func (c *course) missing(ctx context.Context) string {
 	return ""
 }
 
+// unnamed says what keeps the sentinels from naming a master, another one after a
+// failover.
+func (c *course) unnamed(ctx context.Context) string {
+	now, is := drill.NewMaster(c.t, sentinels(ctx, c.t, c.password, false))
+	switch {
+	case !is:
+		return "most sentinels do not agree on a master"
+	case c.o.Kind == drill.Failover && now == c.f.Master.Addr:
+		return "the sentinels still name " + c.f.Master.Node
+	}
+	return ""
+}
+
+// unsettled says what is missing where no client of the drill writes and the master
+// should be on a node, empty for any other than before.
+func (c *course) unsettled(ctx context.Context, master string) string {
+	if why := c.unnamed(ctx); why != "" {
+		return why
+	}
+	w, err := records.LoadWorld(ctx, c.o.Client, c.o.Fleet, time.Now(), true)
+	if err != nil {
+		return err.Error()
+	}
+	// Reports may be of before it.
+	if a := assess.Group(w, c.o.Group); a.Master == nil || a.Master.Node == c.f.Master.Node || master != "" && a.Master.Node != master {
+		return "the agents do not report another master yet"
+	}
+	return c.failing(w)
+}
+
 // verify is the first check that does not hold and that nobody forced; empty for none.
 func (c *course) verify(ctx context.Context) string {
 	w, err := records.LoadWorld(ctx, c.o.Client, c.o.Fleet, time.Now(), true)
 	if err != nil {
 		return err.Error()
 	}
+	return c.failing(w)
+}
+
+// failing is the first check of these records that does not hold and that nobody forced.
+func (c *course) failing(w fleet.World) string {
 	forced := map[string]bool{}
 	for _, name := range c.o.Force {
 		forced[name] = true

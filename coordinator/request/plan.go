@@ -145,8 +145,11 @@ func (p *Plan) judge(w fleet.World, c Change) {
 		refuse("no server is its master now (%s); it must serve first", strings.TrimSuffix(a.Reason, "."))
 		return
 	case a.Master.Node == p.Node:
-		refuse("%s is its master; let another server take over first (SENTINEL FAILOVER %s on one sentinel), then remove it",
-			p.Node, c.Before.Sentinel.MasterName)
+		way := ""
+		if c.Before.Topology == fleet.Sentinel {
+			way = " (redfleet failover " + name + ")"
+		}
+		refuse("%s is its master; let another server take over first%s, then remove it", p.Node, way)
 		return
 	}
 	p.judgeWrites(c, refuse)

@@ -282,7 +282,7 @@ func TestRefusals(t *testing.T) {
 		node, with string
 		want       string
 	}{
-		"the master":       {nil, "n1", "", "is its master"},
+		"the master":       {nil, "n1", "", "n1 is its master; let another server take over first (redfleet failover "},
 		"nobody":           {nil, "n9", "", "is in no group"},
 		"a silent machine": {nil, "n3", "n4", "no agent reports from n4"},
 		"a member":         {nil, "n3", "n2", "is in it already"},
