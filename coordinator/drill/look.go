@@ -32,10 +32,7 @@ func Look(ctx context.Context, o Options) (Finding, error) {
 		return Finding{}, err
 	}
 	facts := drill.Facts{Verdict: verdict.New(w, assess.Fleet(w), o.Group), Sentinels: sentinels(ctx, t, password, true)}
-	for _, r := range request.Open(w) {
-		if r.Phase == fleet.RequestMade && o.Kind == drill.Failover {
-			continue // nothing has begun, and it may wait for just this: a node that leaves must not be the master
-		}
+	for _, r := range drill.InTheWay(o.Kind, request.Open(w)) {
 		facts.OpenRequests = append(facts.OpenRequests, request.InWords(r))
 	}
 	claim, _, err := o.Client.Get(ctx, fleet.KeysOf(o.Fleet).Claim(o.Group))

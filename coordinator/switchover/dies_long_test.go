@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/effect"
-	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/switchover"
 )
 
@@ -23,7 +22,7 @@ func TestDoerDies(t *testing.T) {
 		for _, at := range []effect.Point{effect.Before, effect.After} {
 			t.Run(fmt.Sprintf("%s %s", at, label), func(t *testing.T) {
 				t.Parallel()
-				g := newGroup(t, fleet.Fast)
+				g := newGroup(t)
 				g.record(2, time.Millisecond)
 				began := g.rec.Now()
 				from, _ := g.look()

@@ -28,7 +28,7 @@ const host = "127.0.0.163"
 
 const password = "correct-horse-battery"
 
-// downAfter of the groups: redfleet's default.
+// downAfter of the groups, where nothing else is said: redfleet's default.
 const downAfter = 5 * time.Second
 
 // group is a real master, two replicas and three sentinels, on nodes n1 to n3, and
@@ -43,8 +43,14 @@ type group struct {
 	frozen map[string]int
 }
 
-// newGroup starts them with what redis.conf has for a durability.
-func newGroup(t *testing.T, durability fleet.Durability, lines ...string) *group {
+// newGroup starts a group of durability "fast".
+func newGroup(t *testing.T) *group {
+	t.Helper()
+	return newGroupOf(t, fleet.Fast, downAfter)
+}
+
+// newGroupOf starts one with what redis.conf has for a durability.
+func newGroupOf(t *testing.T, durability fleet.Durability, downAfter time.Duration, lines ...string) *group {
 	t.Helper()
 	g := &group{t: t, servers: map[string]*redistest.Proc{}, sentinels: map[string]*redistest.Proc{}, frozen: map[string]int{},
 		target: drill.Target{Group: "main", MasterName: "main", Durability: string(durability), DownAfter: downAfter}}
@@ -73,7 +79,7 @@ func (g *group) sentinelConf(i int) []string {
 	m, master := g.target.Sentinels[i], g.target.Servers[0].Addr
 	conf := []string{fmt.Sprintf("port %d", m.Addr.Port), "bind " + host, "requirepass " + password, "sentinel sentinel-pass " + password,
 		"sentinel announce-ip " + host, "sentinel myid " + m.ID, fmt.Sprintf("sentinel monitor main %s %d 2", master.Host, master.Port),
-		"sentinel auth-pass main " + password, fmt.Sprintf("sentinel down-after-milliseconds main %d", downAfter.Milliseconds())}
+		"sentinel auth-pass main " + password, fmt.Sprintf("sentinel down-after-milliseconds main %d", g.target.DownAfter.Milliseconds())}
 	for j := range 3 {
 		if s := g.target.Servers[j].Addr; j > 0 {
 			conf = append(conf, fmt.Sprintf("sentinel known-replica main %s %d", s.Host, s.Port))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/effect"
-	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/switchover"
 )
 
@@ -18,7 +17,7 @@ import (
 // after a third of a pause.
 func TestFrozenReplica(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, fleet.Fast)
+	g := newGroup(t)
 	g.record(1, time.Millisecond)
 	g.signal("n2", syscall.SIGSTOP)
 	out, err := Run(t.Context(), g.options(g.unasked))
@@ -41,7 +40,7 @@ func (g *group) unasked(_ context.Context, l effect.Label, at effect.Point) erro
 // TestRefused: what does not let writes be held at all.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, fleet.Fast)
+	g := newGroup(t)
 	short, stranger := g.options(g.unasked), g.options(g.unasked)
 	short.Target.DownAfter = switchover.ShortestDownAfter - 1
 	stranger.Master.Addr.Port++

@@ -14,20 +14,24 @@ import (
 	"github.com/redfleet/redfleet/internal/switchover"
 )
 
-// TestPlannedLong switches the master many times at each durability, while clients write
-// as fast as they get answers.
+// TestPlannedLong switches the master many times at each durability, and at the
+// shortest down-after, while clients write as fast as they get answers.
 func TestPlannedLong(t *testing.T) {
 	const rounds = 20
 	bounded := []string{"min-replicas-to-write 1", "min-replicas-max-lag 9"}
-	for _, c := range []struct {
+	for name, c := range map[string]struct {
 		durability fleet.Durability
+		downAfter  time.Duration
 		lines      []string
 	}{
-		{fleet.Fast, nil},
-		{fleet.Bounded, bounded},
-		{fleet.Acknowledged, append(bounded, "appendonly yes", "appendfsync always")},
+		"fast":                     {fleet.Fast, downAfter, nil},
+		"bounded":                  {fleet.Bounded, downAfter, bounded},
+		"acknowledged":             {fleet.Acknowledged, downAfter, append(bounded, "appendonly yes", "appendfsync always")},
+		"fast, shortest downafter": {fleet.Fast, switchover.ShortestDownAfter, nil},
 	} {
-		t.Run(string(c.durability), func(t *testing.T) { planned(t, c.durability, rounds, time.Microsecond, c.lines...) })
+		t.Run(name, func(t *testing.T) {
+			planned(t, newGroupOf(t, c.durability, c.downAfter, c.lines...), rounds, time.Microsecond)
+		})
 	}
 }
 
@@ -35,7 +39,7 @@ func TestPlannedLong(t *testing.T) {
 // for.
 func TestLateReplica(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, fleet.Fast)
+	g := newGroup(t)
 	g.record(1, time.Millisecond)
 	g.signal("n3", syscall.SIGSTOP)
 	thaw := time.AfterFunc(switchover.CatchUp(downAfter)/2, func() { g.thaw("n3") })
@@ -56,7 +60,7 @@ func TestHeldUp(t *testing.T) {
 	for label, want := range map[effect.Label]error{LabelPause: ErrUnchanged, LabelDemote: ErrLapsed} {
 		t.Run(string(label), func(t *testing.T) {
 			t.Parallel()
-			g := newGroup(t, fleet.Fast)
+			g := newGroup(t)
 			g.record(1, time.Millisecond)
 			done := false
 			out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
@@ -84,7 +88,7 @@ func TestHeldUp(t *testing.T) {
 // was changed.
 func TestStoppedBefore(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, fleet.Fast)
+	g := newGroup(t)
 	g.record(1, time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

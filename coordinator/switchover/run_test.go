@@ -3,8 +3,6 @@ package switchover
 import (
 	"testing"
 	"time"
-
-	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // TestPlanned: clients write through the sentinels while the
@@ -13,13 +11,13 @@ import (
 // durability, with clients that do not pause.
 func TestPlanned(t *testing.T) {
 	t.Parallel()
-	planned(t, fleet.Fast, 1, time.Millisecond)
+	planned(t, newGroup(t), 1, time.Millisecond)
 }
 
 // planned switches the master of a group so many times, while each of its clients
 // pauses between two writes.
-func planned(t *testing.T, d fleet.Durability, rounds int, pause time.Duration, lines ...string) {
-	g := newGroup(t, d, lines...)
+func planned(t *testing.T, g *group, rounds int, pause time.Duration) {
+	t.Helper()
 	g.record(4, pause)
 	var began []time.Duration
 	var outcomes []Outcome

@@ -116,6 +116,17 @@ func Judge(t Target, f Facts, force []string) Judgement {
 	return j
 }
 
+// InTheWay are the open requests of operators that speak against a drill. One that has
+// not begun may wait for just a failover: a node that leaves must not be the master.
+func InTheWay(kind Kind, open []fleet.Request) (out []fleet.Request) {
+	for _, r := range open {
+		if kind != Failover || r.Phase != fleet.RequestMade {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // largest is the largest set of sentinels that answered, see their master well and
 // name the same one.
 func largest(all []Sentinel) (best []Sentinel) {

@@ -122,6 +122,22 @@ func TestShortDownAfter(t *testing.T) {
 	}
 }
 
+// TestInTheWay: a node that leaves and is the master waits for a failover, which its
+// request must not hold up; every other one speaks against every drill.
+func TestInTheWay(t *testing.T) {
+	t.Parallel()
+	open := []fleet.Request{{ID: "a", Phase: fleet.RequestForgetting}, {ID: "b", Phase: fleet.RequestMade}, {ID: "c", Phase: fleet.RequestLeaving}}
+	for kind, want := range map[Kind]string{Failover: "ac", Kill: "abc", Isolate: "abc"} {
+		got := ""
+		for _, r := range InTheWay(kind, open) {
+			got += r.ID
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", kind, got, want)
+		}
+	}
+}
+
 // TestNewMaster: most of the sentinels of the group, not of those that answer.
 func TestNewMaster(t *testing.T) {
 	t.Parallel()

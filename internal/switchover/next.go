@@ -151,13 +151,17 @@ func asked(c Course, f Facts) Step {
 			masters = append(masters, s)
 		}
 	}
-	switch {
-	case len(masters) > 1:
-		return step(Leave, "the servers on %s and %s both say that they are master", masters[0].Node, masters[1].Node)
-	case len(masters) == 0:
+	switch len(masters) {
+	case 0:
 		return unpromoted(c, f)
+	case 1:
+		return took(c, f, masters[0])
 	}
-	m := masters[0]
+	return step(Leave, "the servers on %s and %s both say that they are master", masters[0].Node, masters[1].Node)
+}
+
+// took is the next step once one server was promoted.
+func took(c Course, f Facts, m Server) Step {
 	if m.ReplID2 != c.ReplID || m.SecondOffset <= c.Offset {
 		return step(Leave, "the server on %s was promoted without all that the master on %s acknowledged (offset %d of %.8s, wanted %d of %.8s)",
 			m.Node, c.Master.Node, m.SecondOffset-1, m.ReplID2, c.Offset, c.ReplID)
@@ -192,12 +196,16 @@ func naming(c Course, f Facts, master fleet.Addr) (n int) {
 // sentinel counts the master as down.
 func unpromoted(c Course, f Facts) Step {
 	ask := f.sentinel(c.Ask.Addr)
-	switch {
-	case ask.Error == "" && !ask.UnderWay() && ask.Report.Master == c.Master.Addr && f.SinceAsked >= settle:
-		return step(Back, "the sentinel on %s gave its failover up", c.Ask.Node)
-	case ask.Error == "" && ask.UnderWay() && f.SinceAsked < holdAfterAsk:
-		return step(Wait, "the sentinel on %s carries its failover out", c.Ask.Node)
-	case f.SinceAsked < Pause(c.DownAfter):
+	if ask.Error == "" {
+		if ask.UnderWay() {
+			if f.SinceAsked < holdAfterAsk {
+				return step(Wait, "the sentinel on %s carries its failover out", c.Ask.Node)
+			}
+		} else if ask.Report.Master == c.Master.Addr && f.SinceAsked >= settle {
+			return step(Back, "the sentinel on %s gave its failover up", c.Ask.Node)
+		}
+	}
+	if f.SinceAsked < Pause(c.DownAfter) {
 		return step(Wait, "the sentinel on %s was asked", c.Ask.Node)
 	}
 	return step(Leave, "no replica was promoted within %s; the sentinel on %s may still do it, and what the master on %s acknowledges before that can be lost (hazard S13)",

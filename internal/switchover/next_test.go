@@ -66,15 +66,21 @@ func TestNextBeforeAsking(t *testing.T) {
 		want Action
 		says string
 	}{
-		"all in step":                    {func(*Facts) {}, Ask, "offset 1000"},
-		"a replica is ahead by a PING":   {func(f *Facts) { f.Servers[2].Offset++ }, Ask, ""},
-		"one is behind":                  {func(f *Facts) { f.Servers[2].Offset-- }, Wait, "n3 is at offset 999"},
-		"one is behind for too long":     {func(f *Facts) { f.Servers[2].Offset--; f.Since = CatchUp(downAfter) }, Back, "n3 is at offset 999"},
-		"one is behind, almost too long": {func(f *Facts) { f.Servers[2].Offset--; f.Since = CatchUp(downAfter) - 1 }, Wait, "n3"},
-		"one is of another lineage":      {func(f *Facts) { f.Servers[2].ReplID = "other" }, Wait, "n3"},
-		"one is silent and could be it":  {func(f *Facts) { f.Servers[2].Error = "refused" }, Wait, "n3 does not answer (refused)"},
-		"one is silent and counted out":  {func(f *Facts) { f.Servers[2].Error = "refused"; f.Sentinels[1].Report.Replicas[1].Promotable = false }, Ask, ""},
-		"one is behind and seen as lost": {func(f *Facts) { f.Servers[2].Offset--; f.Sentinels[1].Report.Replicas[1].Promotable = false }, Wait, "n3"},
+		"all in step":                     {func(*Facts) {}, Ask, "offset 1000"},
+		"a replica is ahead by a PING":    {func(f *Facts) { f.Servers[2].Offset++ }, Ask, ""},
+		"one is behind":                   {func(f *Facts) { f.Servers[2].Offset-- }, Wait, "n3 is at offset 999"},
+		"one is behind for too long":      {func(f *Facts) { f.Servers[2].Offset--; f.Since = CatchUp(downAfter) }, Back, "n3 is at offset 999"},
+		"in step in the last moment":      {func(f *Facts) { f.Since = CatchUp(downAfter) }, Ask, ""},
+		"a silent one tells nothing":      {func(f *Facts) { f.Servers[2] = Server{Member: at(3), Error: "refused"} }, Wait, "n3 does not answer"},
+		"both are silent":                 {func(f *Facts) { f.Servers[0].Error, f.Sentinels[1].Error = "x", "x" }, Wait, "master on n1"},
+		"stopped, and no master any more": {func(f *Facts) { f.Stop, f.Servers[0].Role = true, fleet.RoleReplica }, Back, "told to stop"},
+		"no master, and no pause":         {func(f *Facts) { f.Servers[0].Role, f.Left = fleet.RoleReplica, 0 }, Back, "not the master any more"},
+		"no pause, and TILT":              {func(f *Facts) { f.Sentinels[1].Report.Tilt, f.Left = true, 0 }, Back, "pause"},
+		"one is behind, almost too long":  {func(f *Facts) { f.Servers[2].Offset--; f.Since = CatchUp(downAfter) - 1 }, Wait, "n3"},
+		"one is of another lineage":       {func(f *Facts) { f.Servers[2].ReplID = "other" }, Wait, "n3"},
+		"one is silent and could be it":   {func(f *Facts) { f.Servers[2].Error = "refused" }, Wait, "n3 does not answer (refused)"},
+		"one is silent and counted out":   {func(f *Facts) { f.Servers[2].Error = "refused"; f.Sentinels[1].Report.Replicas[1].Promotable = false }, Ask, ""},
+		"one is behind and seen as lost":  {func(f *Facts) { f.Servers[2].Offset--; f.Sentinels[1].Report.Replicas[1].Promotable = false }, Wait, "n3"},
 		"one never may be promoted": {func(f *Facts) {
 			f.Servers[2].Priority, f.Servers[2].Offset = 0, 0
 			f.Sentinels[1].Report.Replicas[1].Promotable = false
@@ -108,6 +114,24 @@ func TestNextBeforeAsking(t *testing.T) {
 		if got := Next(course(), f); got.Do != tt.want || !strings.Contains(got.Why, tt.says) || got.Why == "" {
 			t.Errorf("%s: %+v, want %s and %q", name, got, tt.want, tt.says)
 		}
+	}
+}
+
+// TestAskAnyOfThem: each sentinel of the group can be the one that is asked, and nobody
+// else.
+func TestAskAnyOfThem(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]Action{1: Ask, 2: Ask, 3: Ask, 4: Wait} {
+		c := course()
+		c.Ask = at(n)
+		if got := Next(c, inStep()); got.Do != want {
+			t.Errorf("n%d: %+v", n, got)
+		}
+	}
+	c := course()
+	c.Master = at(4)
+	if got := Next(c, inStep()); got.Do != Wait && got.Do != Back {
+		t.Errorf("a master that is no member: %+v", got)
 	}
 }
 
