@@ -87,6 +87,9 @@ func (n *Node) nspawnArgs() []string {
 		"--uuid=" + fmt.Sprintf("%s00004000800000000000%04d", n.lab.ID[2:], n.number),
 		"--network-namespace-path=" + n.network(), "--register=no", "--keep-unit", "--link-journal=no",
 		"--resolv-conf=off", "--timezone=off", "--kill-signal=SIGRTMIN+3", "--console=read-only"}
+	if n.netAdmin {
+		args = append(args, "--capability=CAP_NET_ADMIN")
+	}
 	for _, d := range n.disks {
 		args = append(args, "--bind="+d.host+":"+d.path)
 	}

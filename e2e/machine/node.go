@@ -21,6 +21,8 @@ type Node struct {
 	number int
 	dir    string
 	disks  []disk
+	// netAdmin: see CreateOptions.NetAdmin.
+	netAdmin bool
 
 	mu      sync.Mutex // one start or stop at a time; it guards line and relay too
 	line    Line       // what a running node has, and gets at its next boot
@@ -40,6 +42,9 @@ type CreateOptions struct {
 	// Consul makes the node a server or a client of the lab's Consul, which starts
 	// at boot.
 	Consul ConsulRole
+	// NetAdmin lets the node's root change the node's own network, which is its alone,
+	// as a real machine's root can: nftables, say. nspawn would not.
+	NetAdmin bool
 	// SmallDisks are folders with a file system of their own and that many bytes,
 	// so that FillDisk can fill them.
 	SmallDisks map[string]int64
@@ -66,6 +71,7 @@ func (n *Node) make(o CreateOptions) error {
 			return err
 		}
 	}
+	n.netAdmin = o.NetAdmin
 	if err := n.addDisks(o.SmallDisks); err != nil {
 		return err
 	}

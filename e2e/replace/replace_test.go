@@ -13,61 +13,92 @@ import (
 	"github.com/redfleet/redfleet/e2e/machinetest"
 )
 
+// settings: the master lists a dead replica for as long as repl-timeout, and no sentinel
+// forgets it before.
+const settings = "[group.config]\nrepl-timeout = 10\nrepl-ping-replica-period = 2\n"
+
+// scene is three machines with a group, and a client that writes to it. The last one
+// has a replica.
+type scene struct {
+	*machinetest.Fleet
+	first, dead *machine.Node
+	writer      *machinetest.Writer
+	before      map[string]machinetest.Instance
+}
+
+// start brings up a group on n1, n2 and this one. What lies between is one of Consul's
+// servers and nothing else.
+func start(ctx context.Context, t *testing.T, last int) *scene {
+	t.Helper()
+	f := machinetest.New(ctx, t, machinetest.Options{Nodes: last})
+	f.Nodes = []*machine.Node{f.Nodes[0], f.Nodes[1], f.Nodes[last-1]}
+	s := &scene{Fleet: f, first: f.Nodes[0], dead: f.Nodes[2]}
+	s.BringUp(ctx, t, settings)
+	if m := s.Master(ctx, t); m == s.dead {
+		t.Fatalf("%s is the master; the test takes it for a replica", m.Name)
+	}
+	s.writer, s.before = s.StartWriter(ctx, t), stays(ctx, t, f)
+	return s
+}
+
+// end: nothing of those that stayed was restarted, no write failed or is missing.
+func (s *scene) end(ctx context.Context, t *testing.T) machinetest.Writes {
+	t.Helper()
+	s.Whole(ctx, t)
+	writes := s.writer.Stop()
+	writes.NoError(t)
+	s.Keeps(ctx, t, writes, s.writer.Last())
+	machinetest.SameRuns(t, s.before, stays(ctx, t, s.Fleet))
+	return writes
+}
+
 // TestReplace: n3 is dead for good, and n4 takes its place; n3's machine comes back and
-// is kept down; then n4 dies, and a new machine takes its place under its name, at
-// another address. A client writes all the time: nothing of the others is restarted, no
+// is kept down. A client writes all the time: nothing of the others is restarted, no
 // write fails, and verify is good at the end (hazards S4, S5, S7).
 func TestReplace(t *testing.T) {
-	ctx := machinetest.Context(t, 15*time.Minute)
-	f := machinetest.New(ctx, t, machinetest.Options{Nodes: 3})
-	// The master lists a dead replica for as long as repl-timeout, and no sentinel
-	// forgets it before.
-	f.BringUp(ctx, t, "[group.config]\nrepl-timeout = 10\nrepl-ping-replica-period = 2\n")
-	if m := f.Master(ctx, t); m.Name == "n3" {
-		t.Fatal("n3 is the master; the test takes it for a replica")
-	}
-	first, dead := f.Node(t, "n1"), f.Node(t, "n3")
-	w := f.StartWriter(ctx, t)
-	before := stays(ctx, t, f)
-
-	start := time.Now()
-	check(t, dead.PowerOff(ctx))
-	fresh := newMachine(ctx, t, f, "n4")
-	f.Join(ctx, t, fresh)
-	remove(ctx, t, f, first, "n3", "n4")
-	f.Nodes = []*machine.Node{first, f.Node(t, "n2"), fresh}
-	f.WaitServing(ctx, t)
-	replaced := time.Since(start)
+	t.Parallel() // most of it waits for the time between two sentinels' resets
+	ctx := machinetest.Context(t, 8*time.Minute)
+	s := start(ctx, t, 3)
+	began := time.Now()
+	check(t, s.dead.PowerOff(ctx))
+	fresh := newMachine(ctx, t, s.Fleet, "n4")
+	s.Join(ctx, t, fresh)
+	remove(ctx, t, s.Fleet, s.first, "n3", "n4")
+	s.Nodes = []*machine.Node{s.first, s.Node(t, "n2"), fresh}
+	s.WaitServing(ctx, t)
+	replaced := time.Since(began)
 	units(ctx, t, fresh, "active")
 
 	// The dead machine comes back, as the member that it was.
-	check(t, dead.BootAgain(ctx))
-	units(ctx, t, dead, "inactive")
-	f.WaitServing(ctx, t) // a ghost that it left is forgotten, at once or by a request of the coordinator's
-	check(t, dead.PowerOff(ctx))
+	check(t, s.dead.BootAgain(ctx))
+	units(ctx, t, s.dead, "inactive")
+	s.WaitServing(ctx, t) // a ghost that it left is forgotten, at once or by a request of the coordinator's
+	writes := s.end(ctx, t)
+	fmt.Printf("e2e replace other_name_s=%.0f writes=%d failed=%d\n", replaced.Seconds(), len(writes.Acknowledged), len(writes.Failed))
+}
 
-	// The newcomer dies too, and a new machine has its name and another address.
-	start = time.Now()
-	check(t, fresh.Destroy(ctx))
-	f.Nodes = f.Nodes[:2]
-	endSession(ctx, t, first, "n4")
-	again := newMachine(ctx, t, f, "n4")
-	if again.Address == fresh.Address {
+// TestReplaceSameName: n4 dies, and a new machine takes its place under its name, at
+// another address.
+func TestReplaceSameName(t *testing.T) {
+	t.Parallel()
+	ctx := machinetest.Context(t, 8*time.Minute)
+	s := start(ctx, t, 4)
+	began := time.Now()
+	old := s.dead.Address
+	check(t, s.dead.Destroy(ctx))
+	s.Nodes = s.Nodes[:2]
+	forceLeave(ctx, t, s.first, "n4")
+	again := newMachine(ctx, t, s.Fleet, "n4")
+	if again.Address == old {
 		t.Fatal("the new machine has the old one's address")
 	}
-	f.Join(ctx, t, again)
+	s.Join(ctx, t, again)
 	machinetest.Eventually(ctx, t, 2*time.Minute, "the new n4 runs", func() bool { return active(ctx, again) })
-	remove(ctx, t, f, first, "n4", "n4")
-	f.WaitServing(ctx, t)
-	same := time.Since(start)
-
-	f.Whole(ctx, t)
-	writes := w.Stop()
-	writes.NoError(t)
-	f.Keeps(ctx, t, writes, 0)
-	machinetest.SameRuns(t, before, stays(ctx, t, f))
-	fmt.Printf("e2e replace other_name_s=%.0f same_name_s=%.0f writes=%d failed=%d\n", replaced.Seconds(), same.Seconds(),
-		len(writes.Acknowledged), len(writes.Failed))
+	remove(ctx, t, s.Fleet, s.first, "n4", "n4")
+	s.WaitServing(ctx, t)
+	same := time.Since(began)
+	writes := s.end(ctx, t)
+	fmt.Printf("e2e replace same_name_s=%.0f writes=%d failed=%d\n", same.Seconds(), len(writes.Acknowledged), len(writes.Failed))
 }
 
 // newMachine boots a machine that has Consul and the package.
@@ -134,14 +165,22 @@ func says(ctx context.Context, n *machine.Node, verb, unit string) string {
 	return strings.TrimSpace(r.Stdout)
 }
 
-// endSession ends the session of a machine that is gone, as an operator may who does
-// not want to wait some minutes until Consul does.
-func endSession(ctx context.Context, t *testing.T, n *machine.Node, node string) {
+// forceLeave has Consul forget a machine that is dead, as an operator does before a new
+// one takes its name: a Consul agent that comes while the old one still counts as alive
+// loses the conflict over the name, and for good. Its session ends with it.
+func forceLeave(ctx context.Context, t *testing.T, n *machine.Node, node string) {
 	t.Helper()
-	const script = `ask() { exec 3<>/dev/tcp/127.0.0.1/8500; printf '%s %s HTTP/1.0\r\n\r\n' "$1" "$2" >&3; cat <&3; }
-id=$(ask GET /v1/kv/redfleet/e2e/report/$1 | grep -o '"Session":"[^"]*"' | cut -d'"' -f4)
-[ -z "$id" ] || ask PUT /v1/session/destroy/$id`
-	machinetest.Run(ctx, t, n, "bash", "-c", script, "bash", node)
+	member := func() string {
+		for line := range strings.Lines(machinetest.Run(ctx, t, n, "consul", "members")) {
+			if fields := strings.Fields(line); fields[0] == node {
+				return fields[2]
+			}
+		}
+		return "gone"
+	}
+	machinetest.Eventually(ctx, t, time.Minute, "Consul counts "+node+" as failed", func() bool { return member() == "failed" })
+	machinetest.Run(ctx, t, n, "consul", "force-leave", "-prune", node)
+	machinetest.Eventually(ctx, t, time.Minute, "Consul has forgotten "+node, func() bool { return member() == "gone" })
 }
 
 func check(t *testing.T, err error) {
