@@ -51,6 +51,7 @@ func (a *agent) loop(ctx context.Context) error {
 		case <-a.offers.wake:
 		case <-a.units.Exits():
 		}
+		a.heard() // the pass sees whatever else asked for it by now
 		a.notify.Alive()
 		again, err := a.pass(ctx)
 		if err != nil {
@@ -61,6 +62,21 @@ func (a *agent) loop(ctx context.Context) error {
 			ready = true
 		}
 		timer.Reset(again)
+	}
+}
+
+// heard takes what has woken the loop already.
+func (a *agent) heard() {
+	for {
+		select {
+		case <-a.offers.wake:
+		case _, open := <-a.units.Exits():
+			if !open {
+				return
+			}
+		default:
+			return
+		}
 	}
 }
 

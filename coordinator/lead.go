@@ -125,6 +125,10 @@ func (t *term) loop(ctx context.Context, updates <-chan []consul.Entry) error {
 			continue
 		case entries = <-updates:
 		case <-look.C:
+			select { // never by older records than those that are there
+			case entries = <-updates:
+			default:
+			}
 		}
 		settled, err := t.pass(ctx, entries)
 		t.notify.Alive()

@@ -170,29 +170,19 @@ func (p *Publisher) Run(ctx context.Context) error {
 	wait, outage := retryLeast, false
 	tell := consul.Once(p.hear)
 	for {
-		due := false
-		select {
-		case <-ctx.Done():
+		ask, more := p.await(ctx, renew.C, again.C)
+		if !more {
 			return nil
-		case <-renew.C:
+		}
+		if ask.renew { // whether the session is still there is asked before it is written under
 			p.renew(ctx)
-		case <-p.recheck:
-			p.renew(ctx)
-		case <-p.anew:
+		}
+		if ask.anew {
 			p.written, p.registered = nil, nil
-			due = !outage
-		case <-p.wake:
-			due = !outage // a new look at the node is no reason to ask Consul sooner
-		case <-again.C:
-			due = true
 		}
-		if !due {
+		// What is new is no reason to ask a Consul that is out any sooner.
+		if due := ask.again || ask.news && !outage; !due {
 			continue
-		}
-		select { // whether the session is still there is asked before it is written under
-		case <-p.recheck:
-			p.renew(ctx)
-		default:
 		}
 		switch err := p.write(ctx); {
 		case errors.Is(err, ErrNameTaken):
@@ -210,6 +200,47 @@ func (p *Publisher) Run(ctx context.Context) error {
 		wait, outage = retryLeast, false
 		again.Reset(signEvery)
 		pause(ctx, reportGap)
+	}
+}
+
+// asked is what Run has to do next: renew the session, forget what it knows to be
+// written, write what is new, or try again after an outage.
+type asked struct{ renew, anew, news, again bool }
+
+// await waits until there is something to do, and takes all that there is: what is
+// asked for at one time is done in one order, and written once. It gives false when
+// ctx ended.
+func (p *Publisher) await(ctx context.Context, renew, again <-chan time.Time) (asked, bool) {
+	var a asked
+	select {
+	case <-ctx.Done():
+		return a, false
+	case <-renew:
+		a.renew = true
+	case <-p.recheck:
+		a.renew = true
+	case <-p.anew:
+		a.anew = true
+	case <-p.wake:
+		a.news = true
+	case <-again:
+		a.again = true
+	}
+	a.renew = taken(renew) || a.renew
+	a.renew = taken(p.recheck) || a.renew
+	a.anew = taken(p.anew) || a.anew
+	a.news = taken(p.wake) || a.news || a.anew
+	a.again = taken(again) || a.again
+	return a, true
+}
+
+// taken takes what is in a channel already.
+func taken[T any](ch <-chan T) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
 	}
 }
 

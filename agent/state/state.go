@@ -132,7 +132,8 @@ func (s *Store) write(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
-	if err := renameio.WriteFile(filepath.Join(s.dir, name), append(b, '\n'), 0o600); err != nil {
+	path := filepath.Join(s.dir, name)
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("cannot keep the agent's state: %w", err)
 	}
 	return nil

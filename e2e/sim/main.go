@@ -10,6 +10,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -82,6 +83,7 @@ func build(dir, overlay string) (string, error) {
 type total struct {
 	seeds, steps int
 	bad          []sim.Line
+	unlike       []sim.Line
 	cover        *sim.Coverage
 }
 
@@ -103,6 +105,9 @@ func runSeeds(program string, first uint64, seeds int, onlyFirst bool) (total, e
 				t.seeds++
 				t.steps += l.Steps
 				t.cover.Add(l.Coverage)
+				if l.Unlike != "" {
+					t.unlike = append(t.unlike, l)
+				}
 				if len(l.Violations) == 0 {
 					return
 				}
@@ -129,8 +134,11 @@ func work(program string, onlyFirst bool, first uint64, workers, seeds int, stop
 		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
 	if onlyFirst {
 		cmd.Args = append(cmd.Args, "-sim.no-shrink")
+	} else {
+		cmd.Args = append(cmd.Args, "-sim.repeat=1")
 	}
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	// One core, and nobody interrupted in between, for runs that are the same again.
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -193,14 +201,29 @@ func many(first uint64, seeds int) error {
 	for _, l := range t.bad {
 		fmt.Printf("\nseed %d broke:\n  %s\nthe shrunk schedule, to replay with make sim SCHEDULE=file:\n%s", l.Seed, strings.Join(l.Violations, "\n  "), l.Schedule)
 	}
+	for _, l := range t.unlike {
+		fmt.Printf("\nseed %d gave another run the second time:\n%s", l.Seed, l.Unlike)
+	}
 	fmt.Printf("sim seeds=%d steps=%d violations=%d seeds_per_s=%.1f\n", t.seeds, t.steps, len(t.bad), float64(t.seeds)/time.Since(began).Seconds())
-	if missing := t.cover.Missing(); len(missing) > 0 && seeds >= 300 {
-		return fmt.Errorf("never came up in %d seeds: %s", seeds, strings.Join(missing, "; "))
+	return t.judge(seeds)
+}
+
+// judge is everything that is wrong with a run of that many seeds.
+func (t total) judge(seeds int) error {
+	var errs []error
+	if t.seeds < seeds {
+		errs = append(errs, fmt.Errorf("only %d of %d seeds were run", t.seeds, seeds))
 	}
 	if len(t.bad) > 0 {
-		return fmt.Errorf("%d of %d seeds broke a promise", len(t.bad), t.seeds)
+		errs = append(errs, fmt.Errorf("%d of %d seeds broke a promise", len(t.bad), t.seeds))
 	}
-	return nil
+	if len(t.unlike) > 0 {
+		errs = append(errs, fmt.Errorf("%d seeds gave two different runs, so a seed that fails may not fail again", len(t.unlike)))
+	}
+	if missing := t.cover.Missing(seeds); len(missing) > 0 {
+		errs = append(errs, fmt.Errorf("never came up in %d seeds: %s", seeds, strings.Join(missing, "; ")))
+	}
+	return errors.Join(errs...)
 }
 
 func findBugs(only string, first uint64, seeds int) error {

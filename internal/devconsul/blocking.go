@@ -14,7 +14,7 @@ const (
 
 // answer is what a query found.
 type answer struct {
-	reply reply
+	reply func() reply // made for the one who gets it only
 	index uint64
 	// missing: there was nothing to find.
 	missing bool
@@ -50,10 +50,10 @@ func (s *Server) blocking(r *http.Request, look func(st *state) answer) reply {
 		}
 		began = current
 		if least == 0 || a.index > least {
-			return a.reply.at(a.index)
+			return a.reply().at(a.index)
 		}
 		if !s.await(r, changed, faults, timer.C) {
-			return a.reply.at(a.index)
+			return a.reply().at(a.index)
 		}
 	}
 }

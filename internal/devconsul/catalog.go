@@ -33,7 +33,7 @@ func (s *Server) healthService(r *http.Request) reply {
 				out = append(out, entry)
 			}
 		}
-		return answer{reply: jsonReply(out), index: st.serviceIndex}
+		return answer{reply: func() reply { return jsonReply(out) }, index: st.serviceIndex}
 	})
 }
 
@@ -73,7 +73,7 @@ func (s *Server) catalogServices(r *http.Request) reply {
 			slices.Sort(tags)
 			out[x.def.Service] = append([]string{}, slices.Compact(tags)...)
 		}
-		return answer{reply: jsonReply(out), index: st.serviceIndex}
+		return answer{reply: func() reply { return jsonReply(out) }, index: st.serviceIndex}
 	})
 }
 

@@ -26,7 +26,7 @@ func (s *Server) kvGet(r *http.Request) reply {
 			if len(entries) == 0 {
 				return missingAnswer(st.listIndex(key, nil))
 			}
-			return answer{reply: jsonReply(entries), index: st.listIndex(key, entries)}
+			return answer{reply: func() reply { return jsonReply(entries) }, index: st.listIndex(key, entries)}
 		})
 	case key == "":
 		return textReply(http.StatusBadRequest, "Missing key name")
@@ -38,16 +38,16 @@ func (s *Server) kvGet(r *http.Request) reply {
 		}
 		a := answer{index: p.ModifyIndex}
 		if q.Has("raw") {
-			a.reply = reply{status: http.StatusOK, contentType: "text/plain", body: p.Value}
+			a.reply = func() reply { return reply{status: http.StatusOK, contentType: "text/plain", body: p.Value} }
 		} else {
-			a.reply = jsonReply([]*api.KVPair{p})
+			a.reply = func() reply { return jsonReply([]*api.KVPair{p}) }
 		}
 		return a
 	})
 }
 
 func missingAnswer(index uint64) answer {
-	return answer{reply: reply{status: http.StatusNotFound}, index: index, missing: true}
+	return answer{reply: func() reply { return reply{status: http.StatusNotFound} }, index: index, missing: true}
 }
 
 func keysAnswer(st *state, prefix, separator string) answer {
@@ -66,7 +66,7 @@ func keysAnswer(st *state, prefix, separator string) answer {
 			keys = append(keys, key)
 		}
 	}
-	return answer{reply: jsonReply(keys), index: index}
+	return answer{reply: func() reply { return jsonReply(keys) }, index: index}
 }
 
 func (s *Server) kvPut(r *http.Request) reply {

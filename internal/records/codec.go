@@ -6,11 +6,9 @@
 package records
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -53,15 +51,15 @@ func Decode[T any](key string, value []byte) (T, error) {
 	if len(value) == 0 {
 		return zero, fmt.Errorf("%s: %w", key, ErrEmpty)
 	}
-	if err := checkFormat[T](key, value); err != nil {
-		return zero, err
+	err := json.Unmarshal(value, &v)
+	// A record that cannot be read may be one of a newer format, which is said first.
+	if format, has := formatOf(reflect.ValueOf(&v)); has && (err != nil || format != fleet.Format) {
+		if err := checkFormat(key, value); err != nil {
+			return zero, err
+		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(value))
-	if err := dec.Decode(&v); err != nil {
+	if err != nil {
 		return zero, fmt.Errorf("%s: %w: %w", key, ErrGarbage, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return zero, fmt.Errorf("%s: %w: there is more after the end of the JSON object", key, ErrGarbage)
 	}
 	if name, named := ownName(any(&v)); named && name != fleet.Base(key) {
 		return zero, fmt.Errorf("%s: %w: it is the record of %q", key, ErrGarbage, name)
@@ -69,10 +67,7 @@ func Decode[T any](key string, value []byte) (T, error) {
 	return v, nil
 }
 
-func checkFormat[T any](key string, value []byte) error {
-	if _, has := formatOf(reflect.New(reflect.TypeFor[T]()).Elem()); !has {
-		return nil
-	}
+func checkFormat(key string, value []byte) error {
 	var head struct {
 		Format int `json:"format"`
 	}

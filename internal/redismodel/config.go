@@ -41,6 +41,12 @@ func (s *server) config(args []string) value {
 				}
 				continue
 			}
+			if !strings.ContainsAny(pattern, `*?[\`) {
+				if text, known := s.set[pattern]; known {
+					v.list = append(v.list, str(pattern), str(text))
+				}
+				continue
+			}
 			for _, name := range sortedKeys(s.set) {
 				if match, err := path.Match(pattern, name); err == nil && match {
 					v.list = append(v.list, str(name), str(s.set[name]))

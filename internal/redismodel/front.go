@@ -1,16 +1,13 @@
 package redismodel
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -57,8 +54,8 @@ type front struct {
 	changed chan struct{}
 
 	// Under the World's lock:
-	in       strings.Builder // not read yet by the client
-	out      strings.Builder // written by the client, no whole command yet
+	in       []byte // not read yet by the client
+	out      []byte // written by the client, no whole command yet
 	eof      bool
 	deadline time.Time
 }
@@ -75,7 +72,7 @@ func (f *front) closed() {
 
 func (f *front) received(m message) {
 	if v, ok := m.(value); ok {
-		v.encode(&f.in)
+		f.in = v.encode(f.in)
 		f.notify()
 	}
 }
@@ -112,10 +109,9 @@ func (f *front) Read(b []byte) (int, error) {
 func (f *front) take(b []byte) (n int, wait time.Duration, err error) {
 	f.c.w.mu.Lock()
 	defer f.c.w.mu.Unlock()
-	if text := f.in.String(); text != "" {
-		n = copy(b, text)
-		f.in.Reset()
-		f.in.WriteString(text[n:])
+	if len(f.in) > 0 {
+		n = copy(b, f.in)
+		f.in = append(f.in[:0], f.in[n:]...)
 		return n, 0, nil
 	}
 	switch {
@@ -142,22 +138,19 @@ func (f *front) Write(b []byte) (int, error) {
 		}
 		return 0, net.ErrClosed
 	}
-	f.out.Write(b)
-	text := f.out.String()
-	f.out.Reset()
-	source := strings.NewReader(text)
-	r := bufio.NewReader(source)
+	f.out = append(f.out, b...)
+	used := 0
 	for {
-		used := len(text) - source.Len() - r.Buffered()
-		v, err := readValue(r)
+		args, n, err := readCommand(f.out[used:])
 		switch {
-		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			f.out.WriteString(text[used:])
+		case err != nil:
+			return 0, fmt.Errorf("a client wrote what is no command: %w", err)
+		case n == 0:
+			f.out = append(f.out[:0], f.out[used:]...)
 			return len(b), nil
-		case err != nil || v.kind != array:
-			return 0, fmt.Errorf("a client wrote what is no command: %w", errors.Join(err, errProtocol))
 		}
-		f.c.send(v.args())
+		f.c.send(args)
+		used += n
 	}
 }
 

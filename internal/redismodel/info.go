@@ -11,16 +11,16 @@ import (
 // info writes the sections of INFO that somebody reads; all of them for "".
 func (s *server) info(section string) string {
 	var b strings.Builder
-	add := func(name string, text string) {
+	add := func(name string, text func() string) {
 		if section == "" || section == "all" || section == "everything" || section == "default" || strings.EqualFold(section, name) {
-			fmt.Fprintf(&b, "# %s\r\n%s\r\n", name, strings.ReplaceAll(text, "\n", "\r\n"))
+			fmt.Fprintf(&b, "# %s\r\n%s\r\n", name, strings.ReplaceAll(text(), "\n", "\r\n"))
 		}
 	}
-	add("Server", s.infoServer("standalone"))
-	add("Clients", fmt.Sprintf("connected_clients:%d\n", s.clients()))
-	add("Persistence", s.infoPersistence())
-	add("Replication", s.infoReplication())
-	add("Keyspace", s.infoKeyspace())
+	add("Server", func() string { return s.infoServer("standalone") })
+	add("Clients", func() string { return fmt.Sprintf("connected_clients:%d\n", s.clients()) })
+	add("Persistence", s.infoPersistence)
+	add("Replication", s.infoReplication)
+	add("Keyspace", s.infoKeyspace)
 	return b.String()
 }
 

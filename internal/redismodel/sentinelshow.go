@@ -1,7 +1,6 @@
 package redismodel
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (i *watched) flags() string {
 
 // describe is one entry of SENTINEL MASTER, REPLICAS or SENTINELS.
 func (s *sentinel) describe(i *watched) value {
-	e := &entry{}
+	e := &entry{words: make([]string, 0, 64)}
 	name := i.name
 	switch i.kind {
 	case roleReplica:
@@ -131,5 +130,5 @@ func (e *entry) ofReplica(r *watched) {
 	e.number("master-port", int64(following.Port))
 	e.number("slave-priority", int64(r.priority))
 	e.number("slave-repl-offset", r.offset)
-	e.add("replica-announced", fmt.Sprint(1))
+	e.add("replica-announced", "1")
 }

@@ -2,7 +2,6 @@ package redismodel
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -244,8 +243,17 @@ func (s *server) finishStop() {
 	s.p.end(Exit{Reason: "bye bye"})
 }
 
+// atoi reads the number that a text begins with; 0 where it begins with none.
 func atoi(s string) int {
-	n := 0
-	_, _ = fmt.Sscanf(s, "%d", &n)
+	n, negative := 0, strings.HasPrefix(s, "-")
+	for _, c := range strings.TrimLeft(s, "+-") {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	if negative {
+		return -n
+	}
 	return n
 }

@@ -2,8 +2,8 @@ package redismodel
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -40,9 +40,9 @@ func nothing() value          { return value{kind: null} }
 func noList() value           { return value{kind: nullArray} }
 func items(vs ...value) value { return value{kind: array, list: vs} }
 func strs(ss ...string) value {
-	v := value{kind: array}
-	for _, s := range ss {
-		v.list = append(v.list, str(s))
+	v := value{kind: array, list: make([]value, len(ss))}
+	for i, s := range ss {
+		v.list[i] = str(s)
 	}
 	return v
 }
@@ -54,37 +54,35 @@ func flag(yes bool) string {
 	return "0"
 }
 
-// encode writes a reply as RESP2.
-func (v value) encode(b *strings.Builder) {
+// encode appends a reply as RESP2.
+func (v *value) encode(b []byte) []byte {
 	switch v.kind {
 	case simple, failure:
-		b.WriteByte(byte(v.kind))
-		b.WriteString(v.text)
+		b = append(append(b, byte(v.kind)), v.text...)
 	case integer:
-		b.WriteByte(':')
-		b.WriteString(strconv.FormatInt(v.num, 10))
+		b = strconv.AppendInt(append(b, ':'), v.num, 10)
 	case bulk:
-		fmt.Fprintf(b, "$%d\r\n%s", len(v.text), v.text)
+		b = append(strconv.AppendInt(append(b, '$'), int64(len(v.text)), 10), "\r\n"...)
+		b = append(b, v.text...)
 	case null:
-		b.WriteString("$-1")
+		b = append(b, "$-1"...)
 	case nullArray:
-		b.WriteString("*-1")
+		b = append(b, "*-1"...)
 	case array:
-		fmt.Fprintf(b, "*%d\r\n", len(v.list))
-		for _, item := range v.list {
-			item.encode(b)
+		b = append(strconv.AppendInt(append(b, '*'), int64(len(v.list)), 10), "\r\n"...)
+		for i := range v.list {
+			b = v.list[i].encode(b)
 		}
-		return
+		return b
 	}
-	b.WriteString("\r\n")
+	return append(b, "\r\n"...)
 }
 
 // wire is a command as a master writes it into the stream to its replicas; its
 // length is what the replication offset grows by.
 func wire(args ...string) string {
-	var b strings.Builder
-	strs(args...).encode(&b)
-	return b.String()
+	v := strs(args...)
+	return string(v.encode(nil))
 }
 
 var errProtocol = errors.New("not RESP")
@@ -152,4 +150,43 @@ func (v value) args() []string {
 		out[i] = item.text
 	}
 	return out
+}
+
+// readCommand reads the command that b begins with, and how long it is; 0 while
+// not all of it is there.
+func readCommand(b []byte) (args []string, used int, err error) {
+	count, at, err := header(b, 0, array)
+	if err != nil || at == 0 {
+		return nil, 0, err
+	}
+	args = make([]string, 0, max(count, 0))
+	for range count {
+		length, begins, err := header(b, at, bulk)
+		if err != nil || begins == 0 || len(b) < begins+length+2 {
+			return nil, 0, err
+		}
+		at = begins + length + 2
+		args = append(args, string(b[begins:begins+length]))
+	}
+	return args, at, nil
+}
+
+// header reads the line of a length at a place in b, and where the next one
+// begins; 0 while not all of it is there.
+func header(b []byte, at int, want kind) (length, next int, err error) {
+	if at >= len(b) {
+		return 0, 0, nil
+	}
+	if kind(b[at]) != want {
+		return 0, 0, errProtocol
+	}
+	end := bytes.IndexByte(b[at:], '\n')
+	if end < 0 {
+		return 0, 0, nil
+	}
+	length, err = strconv.Atoi(string(bytes.TrimSuffix(b[at+1:at+end], []byte("\r"))))
+	if err != nil || length < 0 {
+		return 0, 0, errProtocol
+	}
+	return length, at + end + 1, nil
 }

@@ -4,8 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -130,9 +130,7 @@ func (w *World) source(name string) *rand.Rand {
 	if r, ok := w.chaos[name]; ok {
 		return r
 	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))
-	r := rand.New(rand.NewPCG(w.opt.Seed, h.Sum64()))
+	r := rand.New(rand.NewPCG(w.opt.Seed, hashOfName([]byte(name))))
 	w.chaos[name] = r
 	return r
 }
@@ -161,11 +159,30 @@ func (w *World) path(from, to string) *pathState {
 // when: programs that send at one moment get the same whoever comes first.
 func (w *World) passes(from, to string, port, n int) (time.Duration, bool) {
 	p := w.path(from, to)
-	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, from, " ", to, " ", port, " ", n, " ", time.Now().UnixNano())
-	delay := w.opt.Delay(from, to, rand.New(rand.NewPCG(w.opt.Seed, h.Sum64())).Float64())
+	delay := w.opt.Delay(from, to, w.draw(from, to, port, n))
 	a, b := w.host(from), w.host(to)
 	return delay, !p.cut && !a.off && !a.frozen && !b.off && !b.frozen
+}
+
+// draw is a number in [0,1) that follows from a message.
+func (w *World) draw(from, to string, port, n int) float64 {
+	var space [96]byte
+	what := append(append(append(space[:0], from...), ' '), to...)
+	for _, k := range [...]int64{int64(port), int64(n), time.Now().UnixNano()} {
+		what = strconv.AppendInt(append(what, ' '), k, 10)
+	}
+	var source rand.PCG
+	source.Seed(w.opt.Seed, hashOfName(what))
+	return float64(source.Uint64()<<11>>11) / (1 << 53) // as rand.Float64 does
+}
+
+// hashOfName is FNV-1a.
+func hashOfName(name []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range name {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
 }
 
 func (w *World) trace(who, format string, args ...any) {

@@ -63,11 +63,17 @@ func add[K comparable](to, from map[K]int) {
 	}
 }
 
-// Missing names what never came up and is not among Unreached: kinds of faults,
-// points of labels, and rows of the table of transitions.
-func (c *Coverage) Missing() []string {
-	out, known := c.zero(), Unreached()
-	return slices.DeleteFunc(out, func(name string) bool { return known[name] != "" })
+// Missing names what should have come up in that many seeds and never did: kinds of
+// faults, points of labels, and rows of the table of transitions, but for those of
+// Unreached, and of Rare where the seeds are too few for them.
+func (c *Coverage) Missing(seeds int) []string {
+	if seeds < seedsForMost {
+		return nil
+	}
+	out, never, rare := c.zero(), Unreached(), Rare()
+	return slices.DeleteFunc(out, func(name string) bool {
+		return never[name] != "" || seeds < seedsForAll && rare[name] != ""
+	})
 }
 
 func (c *Coverage) zero() []string {

@@ -311,10 +311,15 @@ func jsonNumber(n uint64) string { b, _ := json.Marshal(n); return string(b) }
 // sent looks at what redfleet says to an instance: never a role
 // (sentinel-owns-master), never an end or an empty database (fail-static, data-wins).
 func (j *judge) sent(p *process, b []byte) {
-	upper := strings.ToUpper(string(b))
-	for _, bad := range []string{"\nREPLICAOF\r", "\nSLAVEOF\r", "\nFLUSHALL\r", "\nFLUSHDB\r", "\nSHUTDOWN\r"} {
-		if strings.Contains(upper, bad) {
-			j.w.fail("sentinel-owns-master", "%s sent %s to an instance", p.name, strings.TrimSpace(bad))
+	for line := range bytes.Lines(b) {
+		word := bytes.TrimSuffix(line, []byte("\r\n"))
+		if len(word) < len("SLAVEOF") || len(word) > len("REPLICAOF") {
+			continue
+		}
+		for _, bad := range []string{"REPLICAOF", "SLAVEOF", "FLUSHALL", "FLUSHDB", "SHUTDOWN"} {
+			if bytes.EqualFold(word, []byte(bad)) {
+				j.w.fail("sentinel-owns-master", "%s sent %s to an instance", p.name, bad)
+			}
 		}
 	}
 }

@@ -12,4 +12,7 @@ type Line struct {
 	// Schedule is the shrunk one, where a promise was broken.
 	Schedule string `json:",omitempty"`
 	Coverage *Coverage
+	// Unlike is how a second run of the seed differed from the first, where it was run
+	// twice; empty where it did not.
+	Unlike string `json:",omitempty"`
 }

@@ -35,7 +35,11 @@ func TestSeeds(t *testing.T) {
 // -sim.seeds it does one.
 func TestWorker(t *testing.T) {
 	for i := range max(*seedsFlag, 1) {
-		b, err := json.Marshal(runSeed(t, *firstFlag+uint64(i)**everyFlag))
+		l := runSeed(t, *firstFlag+uint64(i)**everyFlag)
+		if i < *repeatFlag {
+			l.Unlike = unlike(t, l.Seed)
+		}
+		b, err := json.Marshal(l)
 		if err != nil {
 			t.Fatal(err)
 		}

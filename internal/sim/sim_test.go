@@ -12,6 +12,7 @@ var (
 	seedsFlag    = flag.Int("sim.seeds", 0, "run that many seeds")
 	firstFlag    = flag.Uint64("sim.first", 1, "begin with this seed")
 	everyFlag    = flag.Uint64("sim.every", 1, "and from there every such")
+	repeatFlag   = flag.Int("sim.repeat", 0, "run that many of the seeds twice and compare")
 	noShrinkFlag = flag.Bool("sim.no-shrink", false, "do not shrink what fails")
 	fileFlag     = flag.String("sim.schedule", "", "run the schedule in this file and print all that happens")
 )

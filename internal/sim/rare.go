@@ -1,0 +1,20 @@
+package sim
+
+import "github.com/redfleet/redfleet/agent"
+
+const (
+	// seedsForMost is how many seeds come to everything but what is rare.
+	seedsForMost = 300
+	// seedsForAll is how many come to what is rare too.
+	seedsForAll = 3000
+)
+
+// Rare are labels and transitions that hundreds of seeds may not come to, each with
+// why; from seedsForAll seeds on they are asked for like all others.
+func Rare() map[string]string {
+	const takenUp = "a failover that was asked for must come to nothing: about one in 150 seeds"
+	return map[string]string{
+		"label before " + string(agent.LabelTakeUp): takenUp,
+		"label after " + string(agent.LabelTakeUp):  takenUp,
+	}
+}
