@@ -18,6 +18,7 @@ import (
 	"github.com/redfleet/redfleet/internal/drill"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/history"
+	"github.com/redfleet/redfleet/internal/verdict"
 )
 
 // TestDrill rehearses a failover and a kill on a real group: the report has the gap,
@@ -58,6 +59,20 @@ func TestDrill(t *testing.T) {
 	}
 	l.failover()
 	l.verb("verify").want(t, exitGood, "checks hold", "")
+	l.removeMaster()
+}
+
+// removeMaster takes the master's node out: another one is master before that begins.
+func (l *labSite) removeMaster() {
+	l.t.Helper()
+	var st verdict.Status
+	if err := json.Unmarshal([]byte(l.verb("status", "-o", "json").stdout), &st); err != nil {
+		l.t.Fatal(err)
+	}
+	old := st.Groups[0].Master.Node
+	l.verb("node", "remove", old, "--yes").want(l.t, exitOther, "", "let another server take over first (redfleet failover main)")
+	l.verb("node", "remove", old, "--failover", "--yes", "--key", filepath.Join(l.dir, "fleet.key")).
+		want(l.t, exitGood, "is made", "the master was on "+old+" and is on ")
 }
 
 // failover moves the master away from where it is.

@@ -12,8 +12,11 @@ import (
 	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
 
+	rehearsal "github.com/redfleet/redfleet/coordinator/drill"
 	"github.com/redfleet/redfleet/coordinator/request"
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/drill"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 	"github.com/redfleet/redfleet/internal/view"
@@ -21,12 +24,14 @@ import (
 
 // removeFlags are those of node remove.
 type removeFlags struct {
-	conn    connection
-	out     output
-	with    string
-	yes     bool
-	wait    bool
-	timeout time.Duration
+	conn connection
+	out  output
+	with string
+	yes  bool
+	wait bool
+	// failover: a master is moved away first.
+	failover bool
+	timeout  time.Duration
 }
 
 func newNodeRemove() *cobra.Command {
@@ -41,6 +46,9 @@ What the node runs of these groups is stopped where its machine lives, and every
 sentinels that are left forget it, one after the other, at least 30 s apart, each only while the master is well
 and the others could promote a replica. The coordinator does all that; this command may end before.
 
+Where NODE lives and is a master, --failover moves that to another node first, as redfleet failover does, so that no
+acknowledged write is lost; without it the command refuses.
+
 A new machine under the old one's name needs no command where it has the old address too. Where it has
 another one, "remove NODE --replace-with NODE" has the sentinels forget the old one.
 
@@ -48,6 +56,7 @@ Exit codes: 0 asked for, with --wait done · 1 refused · 5 somebody changed the
 request has not begun · 6 Consul cannot be reached, or --timeout is over.`,
 		Example: `  redfleet node remove n3 --replace-with n4 --wait
   redfleet node remove n3                  # nobody takes its place
+  redfleet node remove n1 --failover       # n1 is a master
   redfleet node remove n3 --yes -o json`,
 		Args: args("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,6 +69,8 @@ request has not begun · 6 Consul cannot be reached, or --timeout is over.`,
 	}
 	f.conn.flags(cmd)
 	f.out.flag(cmd)
+	f.conn.keyFlag(cmd)
+	cmd.Flags().BoolVar(&f.failover, "failover", false, "where it is a master, move that to another node first (needs the fleet's key)")
 	cmd.Flags().StringVar(&f.with, "replace-with", "", "`NODE` that takes its place")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until it is done, and say how far it is")
@@ -88,11 +99,27 @@ func (f *removeFlags) run(cmd *cobra.Command, node string) error {
 			return err
 		}
 	}
-	if err := refused(now, p); err != nil {
+	if err := refused(now, f.objections(p)); err != nil {
 		return err
+	}
+	if f.failover && len(p.Moves) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s is the master of %s: it is moved to another node first, and writes wait for a second or two.\n", node, strings.Join(p.Moves, ", "))
 	}
 	if !f.yes && !confirmed(cmd.InOrStdin(), cmd.ErrOrStderr(), "Do this?") {
 		return errors.New("nothing was changed")
+	}
+	if len(p.Moves) > 0 {
+		if err := f.move(cmd, client, name, p.Moves); err != nil {
+			return err
+		}
+		if now, entry, err = readForApply(cmd.Context(), client, name); err != nil {
+			return err
+		}
+		p = request.Replace(now, node, f.with)
+		if err := refused(now, p.Objections()); err != nil {
+			return fmt.Errorf("the masters were moved, and no node was removed: %w", err)
+		}
+		doc = p.Document()
 	}
 	r := request.Made(ulid.Make().String(), who(), time.Now(), p)
 	if err := makeRequest(cmd.Context(), client, name, *now.Spec, entry, p, r); err != nil {
@@ -109,10 +136,45 @@ func (f *removeFlags) run(cmd *cobra.Command, node string) error {
 	return f.tell(cmd.OutOrStdout(), doc, r)
 }
 
+// objections are what --failover does not take away.
+func (f *removeFlags) objections(p request.Plan) []string {
+	if f.failover {
+		return p.Refused
+	}
+	return p.Objections()
+}
+
+// move has another server take over in each of the groups, and loses no write.
+func (f *removeFlags) move(cmd *cobra.Command, client *consul.Client, name string, groups []string) error {
+	key, err := f.conn.loadKey()
+	if err != nil {
+		return err
+	}
+	for _, group := range groups {
+		d, err := rehearsal.Failover(cmd.Context(), rehearsal.Options{Client: client, Fleet: name, Group: group, Kind: drill.Failover, Key: key,
+			Timeout: failoverWait, Who: who(), Effects: effect.New(nil),
+			Tell: func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }})
+		switch {
+		case errors.Is(err, rehearsal.ErrLocked):
+			return &exitError{exitLocked, err}
+		case err == nil && !d.Whole:
+			err = fmt.Errorf("it is not whole after %s: %s", failoverWait, d.Why)
+		}
+		if err != nil {
+			return fmt.Errorf("moving the master of group %s; no node was removed: %w", group, err)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "group %s: %s\n", group, strings.Join(d.Summary(), "; "))
+	}
+	return nil
+}
+
+// failoverWait is how long a group may take to be whole after its master was moved.
+const failoverWait = 2 * time.Minute
+
 // refused says why the plan must not be carried out.
-func refused(now fleet.World, p request.Plan) error {
-	if len(p.Refused) > 0 {
-		return fmt.Errorf("nothing was changed:\n  %s", strings.Join(p.Refused, "\n  "))
+func refused(now fleet.World, objections []string) error {
+	if len(objections) > 0 {
+		return fmt.Errorf("nothing was changed:\n  %s", strings.Join(objections, "\n  "))
 	}
 	for _, r := range request.Open(now) {
 		if r.Phase == fleet.RequestMade {

@@ -40,7 +40,7 @@ type Membership struct {
 // Document gives a plan in this form. Lists in it are never null.
 func (p Plan) Document() Document {
 	d := Document{Node: p.Node, With: p.With, Groups: []DocumentGroup{},
-		Refused: append([]string{}, p.Refused...), Warnings: append([]string{}, p.Warnings...)}
+		Refused: append([]string{}, p.Objections()...), Warnings: append([]string{}, p.Warnings...)}
 	for _, c := range p.Groups {
 		d.Groups = append(d.Groups, DocumentGroup{Group: c.Before.Name, Before: membership(c.Before), After: membership(c.After),
 			Forget: append([]fleet.Addr{}, c.Ghosts...)})

@@ -85,8 +85,8 @@ func begin(w fleet.World, r fleet.Request, open []fleet.Request) (Step, bool) {
 	if why := unlikeSpec(w, p); why != "" {
 		return finish(w, r, true, why)
 	}
-	if len(p.Refused) > 0 {
-		return wait(r, strings.Join(p.Refused, "; "))
+	if all := p.Objections(); len(all) > 0 {
+		return wait(r, strings.Join(all, "; "))
 	}
 	var s Step
 	groups := p.Touched()

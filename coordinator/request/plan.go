@@ -23,6 +23,19 @@ type Plan struct {
 	Groups     []Change
 	// Refused says why it must not be done; Warnings what to know before.
 	Refused, Warnings []string
+	// Moves are the groups of which the node is the master, where a planned failover
+	// comes first.
+	Moves []string
+}
+
+// Objections are all that speaks against it as things are: what is refused, and that
+// another server has to take over first.
+func (p Plan) Objections() []string {
+	out := slices.Clone(p.Refused)
+	for _, name := range p.Moves {
+		out = append(out, fmt.Sprintf("group %s: %s is its master; let another server take over first (redfleet failover %s), then remove it", name, p.Node, name))
+	}
+	return out
 }
 
 // Change is what becomes of one group.
@@ -144,13 +157,11 @@ func (p *Plan) judge(w fleet.World, c Change) {
 	case a.Master == nil:
 		refuse("no server is its master now (%s); it must serve first", strings.TrimSuffix(a.Reason, "."))
 		return
-	case a.Master.Node == p.Node:
-		way := ""
-		if c.Before.Topology == fleet.Sentinel {
-			way = " (redfleet failover " + name + ")"
-		}
-		refuse("%s is its master; let another server take over first%s, then remove it", p.Node, way)
+	case a.Master.Node == p.Node && c.Before.Topology != fleet.Sentinel:
+		refuse("%s is its master, and nobody takes over in topology %q; make another server the master first, then remove it", p.Node, c.Before.Topology)
 		return
+	case a.Master.Node == p.Node:
+		p.Moves = append(p.Moves, name)
 	}
 	p.judgeWrites(c, refuse)
 	if c.Before.Topology == fleet.Sentinel {

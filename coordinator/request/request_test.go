@@ -318,10 +318,30 @@ func TestRefusals(t *testing.T) {
 				tc.edit(to)
 			}
 			p := request.Replace(to.w, tc.node, tc.with)
-			if !strings.Contains(strings.Join(p.Refused, "\n"), tc.want) {
-				t.Errorf("refused: %q, want %q in it", p.Refused, tc.want)
+			if !strings.Contains(strings.Join(p.Objections(), "\n"), tc.want) {
+				t.Errorf("refused: %q, want %q in it", p.Objections(), tc.want)
 			}
 		})
+	}
+}
+
+// TestMoves: where nothing but that it is the master speaks against a node's removal, a
+// planned failover is enough; where something else does, that is told too. Nobody takes
+// over where there are no sentinels.
+func TestMoves(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	if p := request.Replace(to.w, "n1", ""); len(p.Refused) > 0 || !slices.Equal(p.Moves, []string{assesstest.Group}) || len(p.Objections()) != 1 {
+		t.Errorf("%+v", p)
+	}
+	if p := request.Replace(to.w, "n1", "n9"); len(p.Refused) != 1 || len(p.Moves) != 1 || len(p.Objections()) != 2 {
+		t.Errorf("%+v", p)
+	}
+	if p := request.Replace(to.w, "n2", ""); len(p.Objections()) > 0 {
+		t.Errorf("%+v", p)
+	}
+	to = newTown(t, fleet.Replication, 3)
+	if p := request.Replace(to.w, "n1", ""); len(p.Refused) != 1 || len(p.Moves) > 0 || !strings.Contains(p.Refused[0], "nobody takes over") {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -255,6 +255,13 @@ func (g *group) judge(began ...time.Duration) []history.Found {
 	for i, start := range began {
 		h.Faults = append(h.Faults, history.Fault{Number: i + 1, Start: start, Healed: start, Whole: start})
 	}
+	why := map[history.Class]int{}
+	for _, w := range h.Groups[0].Writes {
+		if !w.Acknowledged() {
+			why[w.Class]++
+		}
+	}
+	g.t.Logf("failed writes: %v", why)
 	var out []history.Found
 	for _, row := range history.Check(h).Rows {
 		out = append(out, row.All)

@@ -22,6 +22,7 @@ func judged(t *testing.T, found []history.Found, outcomes []Outcome) {
 			gaps, held, promoted, named = append(gaps, f.Gap), append(held, o.Held), append(promoted, o.Promoted), append(named, o.Named)
 		}
 	}
+	t.Logf("gaps: %v", gaps)
 	t.Logf("%d switches, %d acknowledged, %d of them by every replica, %d failed, %d lost, two masters for %s; gap at clients median %s worst %s; writes held median %s worst %s; promoted after %s, named after %s",
 		len(gaps), total.Acknowledged, total.Waited, total.Failed, total.Lost, total.Dual, median(gaps), slices.Max(gaps), median(held), slices.Max(held), median(promoted), median(named))
 	if total.Lost > 0 || total.Dual > 0 {
