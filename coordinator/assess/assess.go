@@ -75,5 +75,6 @@ func specOf(w fleet.World, name string) (fleet.GroupSpec, bool) {
 		return fleet.GroupSpec{}, false
 	}
 	spec := w.Spec.Spec.WithDefaults()
-	return spec.Group(name)
+	g, ok := spec.Group(name)
+	return standing(w, g), ok
 }

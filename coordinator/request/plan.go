@@ -163,6 +163,7 @@ func (p *Plan) judge(w fleet.World, c Change) {
 	case a.Master.Node == p.Node:
 		p.Moves = append(p.Moves, name)
 	}
+	p.judgeCopies(a, c, refuse)
 	p.judgeWrites(c, refuse)
 	if c.Before.Topology == fleet.Sentinel {
 		p.judgeSentinels(a, c, refuse)
@@ -174,6 +175,28 @@ func (p *Plan) judge(w fleet.World, c Change) {
 		refuse("%s is in it already; name a node that is not", p.With)
 	}
 	p.judgeNewcomer(w, c, rec, refuse)
+}
+
+// judgeCopies: what the master has written last only a replica in step has too. The
+// only one must not go while others that could take its place are still behind: with
+// the master's machine gone next, a write that each server had confirmed would be
+// nowhere (promise data-wins).
+func (p *Plan) judgeCopies(a fleet.Assessment, c Change, refuse func(string, ...any)) {
+	var leaves, stays, behind []string
+	for _, r := range a.Replicas {
+		switch {
+		case r.Node == p.Node && r.Link == "up":
+			leaves = append(leaves, r.Node)
+		case !slices.Contains(c.After.Nodes, r.Node):
+		case r.Link == "up":
+			stays = append(stays, r.Node)
+		default:
+			behind = append(behind, r.Node)
+		}
+	}
+	if len(leaves) > 0 && len(stays) == 0 && len(behind) > 0 {
+		refuse("%s is its only replica in step with the master; wait until one of the others is (%s)", p.Node, strings.Join(behind, ", "))
+	}
 }
 
 // judgeWrites: with min-replicas-to-write above what is left the master takes no

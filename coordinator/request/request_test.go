@@ -301,6 +301,7 @@ func TestRefusals(t *testing.T) {
 				r.Report.Instances = []fleet.InstanceReport{{ID: assesstest.ServerID(), Group: assesstest.Group, GroupID: "other"}}
 			})
 		}, "n3", "n4", "a folder of another group"},
+		"the only replica in step": {func(to *town) { assesstest.Redis(to.w, "n2").Redis.Link = "down" }, "n3", "", "only replica in step"},
 		"no write would be taken": {func(to *town) {
 			to.w.Spec.Spec.Groups[0].Config = fleet.Directives{"min-replicas-to-write": {"2"}}
 			for node := range to.w.Goals {
@@ -388,5 +389,29 @@ func TestUnknownRequests(t *testing.T) {
 		if !r.Refused || r.Outcome == "" {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// TestARequestThatWaits: until a request may begin, the group is judged as it is and
+// not as the spec says that it will be.
+func TestARequestThatWaits(t *testing.T) {
+	for name, changedBefore := range map[string]bool{"as it was made": false, "changed before": true} {
+		t.Run(name, func(t *testing.T) {
+			to := newTown(t, fleet.Sentinel, 4)
+			if changedBefore {
+				to.ask("n4", "")
+				for range 200 {
+					to.pass()
+				}
+			}
+			to.join("n5")
+			to.ask("n3", "n5")
+			to.master = "n3" // so that the request has to wait
+			to.report()
+			a := assess.Group(to.w, assesstest.Group)
+			if a.State != fleet.GroupServing || a.Master == nil || a.Master.Node != "n3" {
+				t.Errorf("while the request waits: %s, %s", a.State, a.Reason)
+			}
+		})
 	}
 }

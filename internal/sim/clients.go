@@ -94,7 +94,8 @@ func (c *clients) ask(ctx context.Context, host string) (fleet.Addr, error) {
 
 func (c *clients) write(ctx context.Context, master fleet.Addr, n int) error {
 	key := fmt.Sprintf("k%d", n)
-	replies, err := c.talk(ctx, master.String(), "SET "+key+" v", "WAIT "+strconv.Itoa(nodeCount-1)+" 100")
+	in := c.w.members()
+	replies, err := c.talk(ctx, master.String(), "SET "+key+" v", "WAIT "+strconv.Itoa(len(in)-1)+" 100")
 	if err != nil {
 		return err
 	}
@@ -104,8 +105,8 @@ func (c *clients) write(ctx context.Context, master fleet.Addr, n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.written++
-	if replies[1] == strconv.Itoa(nodeCount-1) {
-		c.everywhere(n)
+	if copies, _ := replies[1].(string); number("k"+copies) >= len(in)-1 && c.w.allHold(key, in) {
+		c.everywhere(n, in)
 	}
 	return nil
 }
@@ -118,11 +119,11 @@ type copies struct {
 
 // everywhere: key n reached every server, so each has all the data. The caller
 // holds mu.
-func (c *clients) everywhere(n int) {
+func (c *clients) everywhere(n int, in []*node) {
 	c.safe[n] = &copies{at: c.w.now()}
 	for _, k := range c.safe {
 		k.nodes = map[string]bool{}
-		for _, node := range c.w.nodes {
+		for _, node := range in {
 			k.nodes[node.name] = true
 		}
 	}
@@ -243,7 +244,7 @@ func (c *clients) apply(kind Kind) {
 	c.more = c.more || kind == ApplyMore
 	more := c.more
 	c.mu.Unlock()
-	rec := fleet.SpecRecord{Format: fleet.Format, Spec: specOf(c.w.schedule, more)}
+	rec := fleet.SpecRecord{Format: fleet.Format, Spec: c.w.sameMembers(specOf(c.w.schedule, more))}
 	b, err := records.Encode(rec)
 	if err != nil {
 		c.w.fail("simulation", "%v", err)

@@ -20,14 +20,16 @@ type Coverage struct {
 	Faults map[Kind]int
 	Labels map[string]int
 	States map[string]int
-	Rules  map[string]int
+	// Rows are the rows of the table of transitions, by their names here.
+	Rows  map[string]int
+	Rules map[string]int
 	// Safe are the writes that every server had, which were all looked for at the end.
 	Safe int
 }
 
 // NewCoverage has nothing in it.
 func NewCoverage() *Coverage {
-	return &Coverage{Faults: map[Kind]int{}, Labels: map[string]int{}, States: map[string]int{}, Rules: map[string]int{}}
+	return &Coverage{Faults: map[Kind]int{}, Labels: map[string]int{}, States: map[string]int{}, Rows: map[string]int{}, Rules: map[string]int{}}
 }
 
 func (c *Coverage) fault(k Kind) { c.mu.Lock(); c.Faults[k]++; c.mu.Unlock() }
@@ -42,6 +44,22 @@ func (c *Coverage) state(from, to fleet.State) {
 	c.States[string(from)+" to "+string(to)]++
 }
 
+// row is a row of the table of transitions by its name.
+func row(t fleet.Transition) string {
+	return "transition " + string(t.Current) + " to " + string(t.Assigned) + " by " + string(t.Step)
+}
+
+// transition counts the row that an instance went through.
+func (c *Coverage) transition(from, assigned, to fleet.State) {
+	t, err := fleet.TransitionFor(from, assigned)
+	if err != nil || t.Next != to {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Rows[row(t)]++
+}
+
 func (c *Coverage) label(l effect.Label, at effect.Point, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,6 +71,7 @@ func (c *Coverage) Add(o *Coverage) {
 	add(c.Faults, o.Faults)
 	add(c.Labels, o.Labels)
 	add(c.States, o.States)
+	add(c.Rows, o.Rows)
 	add(c.Rules, o.Rules)
 	c.Safe += o.Safe
 }
@@ -91,8 +110,8 @@ func (c *Coverage) zero() []string {
 		}
 	}
 	for _, t := range fleet.Transitions() {
-		if c.States[string(t.Current)+" to "+string(t.Next)] == 0 {
-			out = append(out, "transition "+string(t.Current)+" to "+string(t.Assigned)+" by "+string(t.Step))
+		if c.Rows[row(t)] == 0 {
+			out = append(out, row(t))
 		}
 	}
 	return out
@@ -122,7 +141,7 @@ func Unreached() map[string]string {
 
 // Kinds are all kinds of events.
 func Kinds() []Kind {
-	all := slices.Concat(drawn, atLabels, []Kind{Apply})
+	all := slices.Concat(drawn, atLabels, asked, []Kind{Apply})
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -133,6 +152,7 @@ func (c *Coverage) String() string {
 	table(&b, "faults", c.Faults)
 	table(&b, "labels", c.Labels)
 	table(&b, "states, as reported", c.States)
+	table(&b, "rows of the table of transitions", c.Rows)
 	table(&b, "rules of the fence", c.Rules)
 	fmt.Fprintf(&b, "writes that every server had and that were looked for at the end: %d\n", c.Safe)
 	return b.String()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -12,17 +13,22 @@ import (
 // carryOut does what an event says, and undoes it after its time, at the latest
 // when the faults end. self is who reached the event's label.
 func (w *World) carryOut(e Event, self *process) {
+	if slices.Contains(asked, e.Kind) {
+		w.waits.Go(func() { w.operate(e) })
+		return
+	}
 	undo, happened := w.do(e, self)
 	if !happened {
 		w.trace("fault", "%s finds nothing", e)
 		return
 	}
 	w.cover.fault(e.Kind)
+	w.roster.doubts(w, e)
 	w.trace("fault", "%s", e)
 	if undo == nil {
 		return
 	}
-	left := min(e.For, faultsEnd-w.now())
+	left := min(e.For, w.schedule.end()-w.now())
 	w.waits.Go(func() {
 		pause(w.judge.ctx, left)
 		w.trace("mended", "%s", e)
@@ -32,7 +38,7 @@ func (w *World) carryOut(e Event, self *process) {
 
 // do gives how to undo it, nil for never, and whether there was anything to hit.
 func (w *World) do(e Event, self *process) (undo func(), happened bool) {
-	if w.now() >= faultsEnd {
+	if w.now() >= w.schedule.end() {
 		return nil, false
 	}
 	switch e.Kind {
@@ -297,6 +303,7 @@ func (w *World) hitConsul(e Event, self *process) (func(), bool) {
 		return func() {
 			c.w.judge.rolledBack()
 			c.server.Restore(saved)
+			c.w.roster.reread(c.w)
 		}, true
 	case LoseConsul:
 		c.w.judge.rolledBack()

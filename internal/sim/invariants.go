@@ -40,8 +40,10 @@ type judge struct {
 	// highest that each node followed.
 	goals map[string]string
 	// acted is the decision about a group that a node follows.
-	acted  map[string]string
-	epochs map[string]uint64
+	acted map[string]string
+	// assigned is what a node's goal says of its instances.
+	assigned map[string]map[fleet.InstanceID]fleet.State
+	epochs   map[string]uint64
 	// sentinels is what each sentinel.conf said before it was written.
 	sentinels  map[string]redisconf.SentinelState
 	states     map[fleet.InstanceID]map[string]fleet.State
@@ -53,7 +55,7 @@ type judge struct {
 
 func newJudge(ctx context.Context, w *World) *judge {
 	return &judge{
-		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, acted: map[string]string{},
+		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: map[string]string{},
 		epochs: map[string]uint64{}, sentinels: map[string]redisconf.SentinelState{},
 		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{},
 	}
@@ -162,6 +164,9 @@ func (j *judge) group(key string, value []byte) {
 		j.w.fail("simulation", "%s: %v", key, err)
 		return
 	}
+	if key == keys.Group("main") {
+		j.recorded(g)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.elected[key] == nil {
@@ -204,6 +209,7 @@ func (j *judge) report(value []byte) {
 			before = fleet.Absent
 		}
 		j.w.cover.state(before, i.State)
+		j.w.cover.transition(before, j.assigned[r.Node][i.ID], i.State)
 	}
 }
 
@@ -292,8 +298,9 @@ func (j *judge) followed(n *node) {
 	if g.Epoch < j.epochs[n.name] {
 		j.w.fail("resumable", "%s follows goal %d after goal %d", n.name, g.Epoch, j.epochs[n.name])
 	}
-	j.epochs[n.name] = g.Epoch
+	j.epochs[n.name], j.assigned[n.name] = g.Epoch, map[fleet.InstanceID]fleet.State{}
 	for _, i := range g.Instances {
+		j.assigned[n.name][i.ID] = i.Assigned
 		if before := j.acted[i.Group]; before != "" && before != i.GroupID {
 			j.w.fail("one-election", "nodes follow two decisions about group %s", i.Group)
 		}

@@ -67,6 +67,7 @@ func newWorld(ctx context.Context, s Schedule, dir string, keepTrace bool) (*Wor
 		systemd: map[string]*systemd{}, lives: map[string]int{}, processes: map[string]*process{}, hosts: map[string]*host{},
 		bound: map[string]*process{}, keepTrace: keepTrace, labels: map[labelAt]int{}, cuts: map[string]int{},
 	}
+	w.roster = newRoster()
 	w.judge, w.clients = newJudge(ctx, w), &clients{w: w, safe: map[int]*copies{}}
 	var err error
 	if w.key, err = secret.GenerateKey(); err != nil {
@@ -80,7 +81,7 @@ func newWorld(ctx context.Context, s Schedule, dir string, keepTrace bool) (*Wor
 		Trace: func(_ time.Time, who, what string) { w.trace(who, "%s", what) },
 	})
 	w.consul = newConsul(w)
-	for i := range nodeCount {
+	for i := range s.nodes() {
 		n := &node{name: fmt.Sprintf("n%d", i+1), host: nodeHost(i + 1), dir: filepath.Join(dir, fmt.Sprintf("n%d", i+1)), process: s.Plain}
 		if err := os.MkdirAll(n.dataDir(), 0o755); err != nil {
 			return nil, err
@@ -112,6 +113,7 @@ func (w *World) delay(_, _ string, at float64) time.Duration {
 func (w *World) start(ctx context.Context) {
 	w.waits.Go(func() { w.redis.Run(ctx) })
 	w.waits.Go(func() { w.clients.run(ctx) })
+	w.watchMembers(ctx)
 	begin := func(name, at string, run func(ctx context.Context, p *process) error) {
 		w.waits.Go(func() {
 			pause(ctx, w.chance.between(0, 700*time.Millisecond, "begin", name))
@@ -136,7 +138,7 @@ func (w *World) play(ctx context.Context) {
 		w.carryOut(e, nil)
 	}
 	// A moment more, so that what is mended at the end is mended.
-	pause(ctx, faultsEnd+time.Millisecond-w.now())
+	pause(ctx, w.schedule.end()+time.Millisecond-w.now())
 }
 
 func (w *World) agentConfig(n *node) specfile.AgentConfig {
@@ -203,7 +205,7 @@ func (w *World) duplicate(of *node) bool {
 		w.keep(ctx, "twin-"+of.name+"/agent", twin.host, func(ctx context.Context, p *process) error { return w.runAgent(ctx, p, twin) })
 	})
 	w.waits.Go(func() {
-		pause(ctx, faultsEnd-w.now())
+		pause(ctx, w.schedule.end()-w.now())
 		cancel()
 	})
 	return true

@@ -113,6 +113,7 @@ func NewSchedule(seed uint64) Schedule {
 	for range 1 + r.IntN(4) {
 		s.Events = append(s.Events, drawAtLabel(r))
 	}
+	s.operators()
 	s.sort()
 	return s
 }

@@ -25,20 +25,23 @@ func (w *World) settle(ctx context.Context) {
 	excused := w.judge.lostConsul
 	w.judge.mu.Unlock()
 	beyond := w.judge.beyond()
-	most := settleMost
+	most := settleMost + w.schedule.patience()
 	if w.judge.twins() { // the name is free when the twin's session has ended
 		most += 250 * time.Second
 	}
 	var data, verdict string
-	for w.now() < faultsEnd+most && ctx.Err() == nil {
+	for w.now() < w.schedule.end()+most && ctx.Err() == nil {
 		pause(ctx, time.Second)
-		if beyond && w.now() > faultsEnd+20*time.Second {
+		if beyond && w.now() > w.schedule.end()+20*time.Second {
 			break
 		}
 		if data = w.dataPlane(ctx); data != "" {
 			continue
 		}
-		if verdict = w.verdict(); verdict == "" || excused && w.now() > faultsEnd+10*time.Second {
+		if verdict = w.verdict(); verdict == "" && !excused {
+			verdict = w.strangers(ctx)
+		}
+		if verdict == "" || excused && w.now() > w.schedule.end()+10*time.Second {
 			break
 		}
 	}
@@ -69,7 +72,7 @@ func (w *World) dataPlane(ctx context.Context) string {
 	defer cancel()
 	via := redis.Network{Dialer: dialer{w}}
 	var master fleet.Addr
-	for _, n := range w.nodes {
+	for _, n := range w.members() {
 		c := via.Server(fleet.Addr{Host: n.host, Port: 6379}, password)
 		info, err := c.Observe(ctx)
 		_ = c.Close()
@@ -84,7 +87,7 @@ func (w *World) dataPlane(ctx context.Context) string {
 			return n.host + " has no link to " + info.Master.String()
 		}
 	}
-	for _, n := range w.nodes {
+	for _, n := range w.members() {
 		c := via.Sentinel(fleet.Addr{Host: n.host, Port: 26379}, password)
 		addr, err := c.GetMasterAddr(ctx, "main")
 		_ = c.Close()
@@ -136,7 +139,7 @@ func (w *World) verdict() string {
 func (w *World) kept(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	master, err := w.clients.ask(ctx, w.nodes[0].host)
+	master, err := w.clients.ask(ctx, w.members()[0].host)
 	if err != nil {
 		w.fail("simulation", "%v", err)
 		return

@@ -40,6 +40,7 @@ type World struct {
 	systemd map[string]*systemd // by host
 	nodes   []*node
 	clients *clients
+	roster  *roster
 
 	mu        sync.Mutex
 	lives     map[string]int

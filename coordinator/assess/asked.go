@@ -1,0 +1,49 @@
+package assess
+
+import (
+	"slices"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// standing gives a group with the members that it has. An operator's request writes
+// the spec at once, and can wait long until it may begin: for another master, or for
+// a majority. Until then the spec names who is to come, and lacks who serves.
+func standing(w fleet.World, g fleet.GroupSpec) fleet.GroupSpec {
+	waits := false
+	for _, r := range w.Requests {
+		waits = waits || r.Phase == fleet.RequestMade && slices.Contains(r.Groups, g.Name)
+	}
+	rec, recorded := w.Groups[g.Name]
+	if !waits || !recorded {
+		return g
+	}
+	if m := rec.Members; m != nil && len(m.Servers) > 0 {
+		g.Nodes = m.Servers
+		if g.Topology == fleet.Sentinel {
+			g.Sentinel.Nodes, g.Sentinel.Quorum = m.Sentinels, m.Quorum
+		}
+		return g
+	}
+	for _, node := range sortedKeys(w.Goals) {
+		for _, inst := range w.Goals[node].Instances {
+			if inst.GroupID != rec.ID || inst.Group != g.Name || inst.Assigned != fleet.Running || len(inst.Servers) == 0 {
+				continue
+			}
+			g.Nodes = whoOf(inst.Servers)
+			if inst.Monitor != nil && g.Topology == fleet.Sentinel {
+				g.Sentinel.Nodes, g.Sentinel.Quorum = whoOf(inst.Sentinels), inst.Monitor.Quorum
+			}
+			return g
+		}
+	}
+	return g
+}
+
+func whoOf(members []fleet.Member) []string {
+	out := make([]string, len(members))
+	for i, m := range members {
+		out[i] = m.Node
+	}
+	return out
+}
