@@ -1,21 +1,15 @@
 package assess
 
 import (
-	"slices"
-
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-// standing gives a group with the members that it has. An operator's request writes
-// the spec at once, and can wait long until it may begin: for another master, or for
-// a majority. Until then the spec names who is to come, and lacks who serves.
+// standing gives a group that served with the members that it has. The spec can say
+// otherwise: an operator's request writes it at once, and can wait long until it may
+// begin, for another master or for a majority, or be refused in the end.
 func standing(w fleet.World, g fleet.GroupSpec) fleet.GroupSpec {
-	waits := false
-	for _, r := range w.Requests {
-		waits = waits || r.Phase == fleet.RequestMade && slices.Contains(r.Groups, g.Name)
-	}
 	rec, recorded := w.Groups[g.Name]
-	if !waits || !recorded {
+	if !recorded || rec.Phase != fleet.PhaseServing {
 		return g
 	}
 	if m := rec.Members; m != nil && len(m.Servers) > 0 {

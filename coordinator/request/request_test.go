@@ -392,8 +392,8 @@ func TestUnknownRequests(t *testing.T) {
 	}
 }
 
-// TestARequestThatWaits: until a request may begin, the group is judged as it is and
-// not as the spec says that it will be.
+// TestARequestThatWaits: until a request may begin, and when it was refused in the end,
+// the group is judged as it is and not as the spec says that it will be.
 func TestARequestThatWaits(t *testing.T) {
 	for name, changedBefore := range map[string]bool{"as it was made": false, "changed before": true} {
 		t.Run(name, func(t *testing.T) {
@@ -411,6 +411,13 @@ func TestARequestThatWaits(t *testing.T) {
 			a := assess.Group(to.w, assesstest.Group)
 			if a.State != fleet.GroupServing || a.Master == nil || a.Master.Node != "n3" {
 				t.Errorf("while the request waits: %s, %s", a.State, a.Reason)
+			}
+			for id, r := range to.w.Requests {
+				r.Phase, r.Refused = fleet.RequestDone, true
+				to.w.Requests[id] = r
+			}
+			if a := assess.Group(to.w, assesstest.Group); a.State != fleet.GroupServing {
+				t.Errorf("after it was refused: %s, %s", a.State, a.Reason)
 			}
 		})
 	}

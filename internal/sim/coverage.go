@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/redfleet/redfleet/agent/apply"
-	"github.com/redfleet/redfleet/agent/publish"
 	"github.com/redfleet/redfleet/coordinator"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -120,28 +119,19 @@ func (c *Coverage) zero() []string {
 // Unreached are labels and transitions that no run comes to, each with why; the
 // machines and the tests of their packages have them.
 func Unreached() map[string]string {
-	const members = "no schedule has a node taken out or replaced"
-	both := func(out map[string]string, l effect.Label, why string) {
+	out := map[string]string{}
+	both := func(l effect.Label, why string) {
 		out["label before "+string(l)], out["label after "+string(l)] = why, why
 	}
-	out := map[string]string{
-		"transition running to held by retire": members, "transition held to held by retire": members,
-		"transition prepared to held by keep": members, "transition absent to held by keep": members,
-	}
-	for _, l := range []effect.Label{apply.LabelRetire, apply.LabelQuorum, apply.LabelForget, coordinator.LabelRequest} {
-		both(out, l, members)
-	}
-	both(out, coordinator.LabelPrune, "the history has room for more events than a run makes")
-	both(out, coordinator.LabelGoals, "the goals of so small a fleet fit into the transaction that commits them")
-	both(out, publish.LabelDeregister, members)
-	both(out, apply.LabelAOF, "no run begins with a snapshot and no append-only file")
-	both(out, coordinator.LabelOffered, "no schedule has an operator who recovers a fleet into an empty Consul")
+	both(coordinator.LabelPrune, "the history has room for more events and requests than a run makes")
+	both(coordinator.LabelGoals, "the goals of so small a fleet fit into the transaction that commits them")
+	both(apply.LabelAOF, "no run begins with a snapshot and no append-only file")
 	return out
 }
 
 // Kinds are all kinds of events.
 func Kinds() []Kind {
-	all := slices.Concat(drawn, atLabels, asked, []Kind{Apply})
+	all := slices.Concat(drawn, atLabels, asked, []Kind{Apply, RecoverFleet})
 	slices.Sort(all)
 	return slices.Compact(all)
 }

@@ -13,8 +13,12 @@ import (
 // carryOut does what an event says, and undoes it after its time, at the latest
 // when the faults end. self is who reached the event's label.
 func (w *World) carryOut(e Event, self *process) {
-	if slices.Contains(asked, e.Kind) {
+	switch {
+	case slices.Contains(asked, e.Kind):
 		w.waits.Go(func() { w.operate(e) })
+		return
+	case e.Kind == RecoverFleet:
+		w.waits.Go(func() { w.recoverFleet(e) })
 		return
 	}
 	undo, happened := w.do(e, self)
@@ -301,11 +305,13 @@ func (w *World) hitConsul(e Event, self *process) (func(), bool) {
 		// The snapshot is taken now; Consul goes back to it later.
 		saved := c.server.Snapshot()
 		return func() {
+			c.w.judge.forgets()
 			c.w.judge.rolledBack()
 			c.server.Restore(saved)
 			c.w.roster.reread(c.w)
 		}, true
 	case LoseConsul:
+		c.w.judge.forgets()
 		c.w.judge.rolledBack()
 		if w.verdict() != "" {
 			w.judge.lostForming()

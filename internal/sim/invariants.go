@@ -48,8 +48,13 @@ type judge struct {
 	sentinels  map[string]redisconf.SentinelState
 	states     map[fleet.InstanceID]map[string]fleet.State
 	lostConsul bool
+	// before is what Consul held when it last lost something; recoveries are how often
+	// an operator rebuilt it.
+	before     *lostState
+	recoveries int
 	halfFormed bool
 	lostDisk   map[string]bool
+	wipedEver  map[string]bool
 	duplicates map[string]bool
 }
 
@@ -57,7 +62,7 @@ func newJudge(ctx context.Context, w *World) *judge {
 	return &judge{
 		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: map[string]string{},
 		epochs: map[string]uint64{}, sentinels: map[string]redisconf.SentinelState{},
-		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{},
+		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{}, wipedEver: map[string]bool{},
 	}
 }
 
@@ -369,7 +374,7 @@ func (j *judge) rolledBack() {
 func (j *judge) wiped(n *node) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.lostDisk[n.name] = true
+	j.lostDisk[n.name], j.wipedEver[n.name] = true, true
 	delete(j.epochs, n.name)
 }
 

@@ -257,12 +257,26 @@ func (w *World) allHold(key string, in []*node) bool {
 	})
 }
 
+// withMembers gives a spec the nodes that Consul was told last, where it has none.
+func (w *World) withMembers(spec fleet.Spec) fleet.Spec {
+	w.roster.mu.Lock()
+	defer w.roster.mu.Unlock()
+	m := w.roster.record.Members
+	for i := range spec.Groups {
+		if m != nil {
+			spec.Groups[i].Nodes, spec.Groups[i].Sentinel.Nodes = m.Servers, m.Sentinels
+			spec.Groups[i].Sentinel.Quorum = m.Quorum
+		}
+	}
+	return spec
+}
+
 // sameMembers gives a spec the nodes that Consul's has: apply refuses any others.
 func (w *World) sameMembers(spec fleet.Spec) fleet.Spec {
 	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+keys.Spec()+"?raw", nil)
 	var now fleet.SpecRecord
 	if rec.Code != http.StatusOK || json.Unmarshal(rec.Body.Bytes(), &now) != nil {
-		return spec
+		return w.withMembers(spec)
 	}
 	for i, g := range spec.Groups {
 		if there, ok := now.Spec.Group(g.Name); ok {
@@ -271,4 +285,13 @@ func (w *World) sameMembers(spec fleet.Spec) fleet.Spec {
 		}
 	}
 	return spec
+}
+
+// tooSmall: of two members one lost its disk. A new sentinel there believes no less
+// than a majority, which one alone is not: the warning that node remove gives.
+func (w *World) tooSmall() bool {
+	in := w.members()
+	w.judge.mu.Lock()
+	defer w.judge.mu.Unlock()
+	return len(in) < 3 && slices.ContainsFunc(in, func(n *node) bool { return w.judge.wipedEver[n.name] })
 }

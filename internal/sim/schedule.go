@@ -12,6 +12,7 @@ import (
 	"github.com/redfleet/redfleet/agent"
 	"github.com/redfleet/redfleet/agent/boot"
 	"github.com/redfleet/redfleet/coordinator"
+	"github.com/redfleet/redfleet/coordinator/recovery"
 	"github.com/redfleet/redfleet/internal/effect"
 )
 
@@ -97,7 +98,7 @@ const (
 
 // Labels are all that a run can come by.
 func Labels() []effect.Label {
-	all := slices.Concat(agent.Labels(), boot.Labels(), coordinator.Labels())
+	all := slices.Concat(agent.Labels(), boot.Labels(), coordinator.Labels(), recovery.Labels())
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -114,6 +115,7 @@ func NewSchedule(seed uint64) Schedule {
 		s.Events = append(s.Events, drawAtLabel(r))
 	}
 	s.operators()
+	s.recoveries()
 	s.sort()
 	return s
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/coordinator"
+	"github.com/redfleet/redfleet/coordinator/recovery"
 	"github.com/redfleet/redfleet/internal/effect"
 )
 
@@ -98,4 +99,28 @@ func drawAsked(r *rand.Rand, at time.Duration) Event {
 		e.Other = spare
 	}
 	return e
+}
+
+// recovers: an operator rebuilds what Consul loses.
+func (s Schedule) recovers() bool {
+	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == RecoverFleet })
+}
+
+// recoveries draws operators who rebuild what Consul loses: in most schedules in
+// which it loses all, and in some more. It draws apart from all else.
+func (s *Schedule) recoveries() {
+	r := chance(s.Seed).source("recoveries")
+	loses := slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == LoseConsul })
+	at := 6*time.Second + random(r, 14*time.Second)
+	if more := r.IntN(8) == 0; more {
+		s.Events = append(s.Events, Event{At: at, Kind: LoseConsul})
+	} else if !loses || r.IntN(4) == 0 {
+		return
+	}
+	s.Events = append(s.Events, Event{At: at + random(r, 8*time.Second), Kind: RecoverFleet, For: 30 * time.Second})
+	if r.IntN(2) == 0 {
+		e := drawAtLabel(r)
+		e.Label, e.Nth = recovery.Labels()[r.IntN(len(recovery.Labels()))], 1
+		s.Events = append(s.Events, e)
+	}
 }

@@ -35,7 +35,11 @@ func TestSeeds(t *testing.T) {
 // -sim.seeds it does one.
 func TestWorker(t *testing.T) {
 	for i := range max(*seedsFlag, 1) {
-		l := runSeed(t, *firstFlag+uint64(i)**everyFlag)
+		seed := *firstFlag + uint64(i)**everyFlag
+		if *withFlag != "" && !strings.Contains(NewSchedule(seed).String(), ": "+*withFlag) {
+			continue
+		}
+		l := runSeed(t, seed)
 		if i < *repeatFlag {
 			l.Unlike = unlike(t, l.Seed)
 		}

@@ -18,13 +18,16 @@ import (
 // settle waits until the fleet has come to rest after the last fault, and says
 // what is wrong when it does not.
 func (w *World) settle(ctx context.Context) {
+	if w.schedule.recovers() {
+		w.recoverAtLast(ctx)
+	}
 	if !w.hasSpec() { // an operator applies again what Consul lost
 		w.clients.apply(ApplyAgain)
 	}
 	w.judge.mu.Lock()
 	excused := w.judge.lostConsul
 	w.judge.mu.Unlock()
-	beyond := w.judge.beyond()
+	beyond := w.judge.beyond() || w.tooSmall()
 	most := settleMost + w.schedule.patience()
 	if w.judge.twins() { // the name is free when the twin's session has ended
 		most += 250 * time.Second

@@ -13,6 +13,7 @@ var (
 	firstFlag    = flag.Uint64("sim.first", 1, "begin with this seed")
 	everyFlag    = flag.Uint64("sim.every", 1, "and from there every such")
 	repeatFlag   = flag.Int("sim.repeat", 0, "run that many of the seeds twice and compare")
+	withFlag     = flag.String("sim.with", "", "only the seeds whose schedules have a fault whose name begins so")
 	noShrinkFlag = flag.Bool("sim.no-shrink", false, "do not shrink what fails")
 	fileFlag     = flag.String("sim.schedule", "", "run the schedule in this file and print all that happens")
 )

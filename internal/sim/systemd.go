@@ -169,8 +169,14 @@ func (s *systemd) bring(u *unit, wait time.Duration) {
 			break
 		}
 		s.mu.Lock()
-		u.state = fleet.UnitActivating
+		if !u.retired {
+			u.state = fleet.UnitActivating
+		}
+		retired := u.retired
 		s.mu.Unlock()
+		if retired { // systemctl stop ends a start that waits, too
+			break
+		}
 		if s.w.isOff(s.node.host) || s.ctx.Err() != nil {
 			break
 		}

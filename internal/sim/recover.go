@@ -1,0 +1,202 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/redfleet/redfleet/coordinator/recovery"
+	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// RecoverFleet is an operator who runs `redfleet recover` until the records are there.
+const RecoverFleet Kind = "recover"
+
+// recoverFleet runs the command until Consul holds the fleet's records, for as long
+// as the event says.
+func (w *World) recoverFleet(e Event) {
+	for again, until := 0, w.now()+e.For; w.now() < until && w.judge.ctx.Err() == nil; again++ {
+		if done := w.recoverOnce(nil); done {
+			w.cover.fault(e.Kind)
+			w.trace("fault", "%s", e)
+			return
+		}
+		pause(w.judge.ctx, w.chance.between(time.Second, 3*time.Second, "recover", e.String(), fmt.Sprint(again)))
+	}
+}
+
+// recoverAtLast is the operator after the last fault: a node that offers nothing for
+// half a minute has nothing left to offer, and is left out by its name.
+func (w *World) recoverAtLast(ctx context.Context) {
+	for again, began := 0, w.now(); w.now()-began < 90*time.Second && ctx.Err() == nil; again++ {
+		var without []string
+		if w.now()-began > 30*time.Second {
+			without = w.judge.lostDisks()
+		}
+		if w.hasControl() || w.recoverOnce(without) {
+			return
+		}
+		if w.now()-began > 30*time.Second { // a spec that was applied meanwhile says something else: it comes again later
+			w.consul.ask(http.MethodPut, "/v1/txn", []byte(`[{"KV":{"Verb":"delete","Key":"`+keys.Spec()+`"}}]`))
+		}
+		pause(ctx, w.chance.between(time.Second, 3*time.Second, "recover at last", fmt.Sprint(again)))
+	}
+}
+
+func (w *World) hasControl() bool {
+	return w.consul.ask(http.MethodGet, "/v1/kv/"+keys.Control(), nil).Code == http.StatusOK
+}
+
+// recoverOnce looks, and writes where nothing speaks against it.
+func (w *World) recoverOnce(without []string) (done bool) {
+	ctx, cancel := context.WithTimeout(w.judge.ctx, time.Minute)
+	defer cancel()
+	p, client, err := w.command(ctx)
+	if err != nil {
+		w.fail("simulation", "%v", err)
+		return false
+	}
+	defer p.kill()
+	defer client.Close()
+	o := recovery.Options{Client: client, Fleet: fleetName, Key: w.key, Who: operatorName, Effects: effect.New(p.hook), Now: time.Now}
+	found, err := recovery.Look(p.ctx, o)
+	if len(found.Refused) > 0 && len(without) > 0 {
+		o.Without = slices.DeleteFunc(slices.Clone(without), func(n string) bool { return !slices.Contains(found.Plan.Missing, n) })
+		found, err = recovery.Look(p.ctx, o)
+	}
+	switch {
+	case err != nil:
+		w.trace(operatorName, "recover: %v", err)
+		return false
+	case len(found.Refused) > 0:
+		w.note(operatorName, "recover is refused: "+found.Refused[0])
+		return false
+	}
+	err = recovery.Write(p.ctx, o, found)
+	switch {
+	case err == nil:
+	case errors.Is(err, recovery.ErrLocked), errors.Is(err, recovery.ErrChanged), errors.Is(err, consul.ErrConflict), p.ctx.Err() != nil:
+		w.trace(operatorName, "recover: %v", err)
+		return false
+	default:
+		w.trace(operatorName, "recover fails: %v", err)
+		return false
+	}
+	w.trace(operatorName, "recovered, without %v", o.Without)
+	w.cover.rule("recovered")
+	if len(o.Without) > 0 {
+		w.cover.rule("recovered without a node")
+	}
+	w.roster.reread(w)
+	w.judge.recovered()
+	return true
+}
+
+// lostState is what Consul held when it lost all of it.
+type lostState struct {
+	control fleet.Control
+	groups  map[string]fleet.Group
+	secrets map[string]fleet.Secret
+}
+
+// forgets notes what Consul holds, before it loses it.
+func (j *judge) forgets() {
+	was := lostState{groups: map[string]fleet.Group{}, secrets: map[string]fleet.Secret{}}
+	read(j.w, keys.Control(), &was.control)
+	for _, name := range []string{"main", "more"} {
+		var g fleet.Group
+		if read(j.w, keys.Group(name), &g) {
+			was.groups[name] = g
+		}
+		var s fleet.Secret
+		if read(j.w, keys.Secret(name), &s) {
+			was.secrets[name] = s
+		}
+	}
+	if was.control.FleetID == "" {
+		return // nothing was there, or not yet again
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.before = &was
+}
+
+// read reads a record as it is in Consul.
+func read(w *World, key string, into any) bool {
+	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+key+"?raw", nil)
+	return rec.Code == http.StatusOK && json.Unmarshal(rec.Body.Bytes(), into) == nil
+}
+
+// recovered: the records are those that there were: fleet, groups, passwords and the
+// goals that the nodes follow (one-election, resumable, hazard K8). From here on
+// Consul counts as one that lost nothing.
+func (j *judge) recovered() {
+	var control fleet.Control
+	read(j.w, keys.Control(), &control)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	was := j.before
+	if was == nil {
+		j.w.fail("simulation", "what Consul had not held was recovered")
+		return
+	}
+	if control.FleetID != was.control.FleetID {
+		j.w.fail("one-election", "fleet %s was recovered as %s", was.control.FleetID, control.FleetID)
+	}
+	for node, epoch := range j.epochs {
+		if control.Committed < epoch {
+			j.w.fail("resumable", "recovered at epoch %d, and %s follows goal %d", control.Committed, node, epoch)
+		}
+	}
+	for name, before := range was.groups {
+		j.sameGroup(name, before, was.secrets[name])
+	}
+	for _, n := range j.w.nodes {
+		var g fleet.Goal
+		if !read(j.w, keys.Goal(n.name), &g) {
+			continue
+		}
+		b, _ := json.Marshal(g)
+		if known, seen := j.goals[n.name+" "+g.FleetID+" "+jsonNumber(g.Epoch)]; !seen || known != string(b) || g.Epoch > j.epochs[n.name] {
+			j.w.fail("resumable", "the goal that was recovered for %s (epoch %d) is not one that it followed", n.name, g.Epoch)
+		}
+	}
+	j.lostConsul, j.halfFormed, j.recoveries = false, false, j.recoveries+1
+	clear(j.lostDisk)
+}
+
+// sameGroup: a group that any node follows is back as it was, with its password.
+func (j *judge) sameGroup(name string, before fleet.Group, secret fleet.Secret) {
+	var now fleet.Group
+	switch there := read(j.w, keys.Group(name), &now); {
+	case !there && j.acted[name] != "":
+		j.w.fail("one-election", "group %s was not recovered, and nodes follow its decision", name)
+		return
+	case !there:
+		return // nobody was told of it
+	case now.ID != before.ID:
+		j.w.fail("one-election", "group %s was %s and is recovered as %s", name, before.ID, now.ID)
+	}
+	var s fleet.Secret
+	if !read(j.w, keys.Secret(name), &s) || s.Sealed != secret.Sealed || s.Version != secret.Version {
+		j.w.fail("secrets-stay-secret", "the sealed password of group %s is another one after it was recovered", name)
+	}
+}
+
+// lostDisks are the nodes whose disks went, by name.
+func (j *judge) lostDisks() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []string
+	for node := range j.lostDisk {
+		out = append(out, node)
+	}
+	slices.Sort(out)
+	return out
+}
