@@ -1,5 +1,7 @@
 package redismodel
 
+import "time"
+
 // Peek is what a server holds in memory and whether it is a master, at this moment
 // and without a connection, so also of one that is frozen or cut off: for those who
 // judge a run. A sentinel, and a process that has ended, holds nothing.
@@ -22,4 +24,13 @@ func (p *Process) Running() (running, well bool) {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	return p.running, p.running && !p.frozen()
+}
+
+// TakesWrites: the server is a master, has loaded its data and is not paused.
+func (p *Process) TakesWrites() bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	s, isServer := p.body.(*server)
+	now := time.Now()
+	return isServer && p.running && !p.frozen() && s.master.Port == 0 && !now.Before(s.loadingUntil) && !now.Before(s.pausedUntil)
 }

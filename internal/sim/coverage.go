@@ -131,7 +131,7 @@ func Unreached() map[string]string {
 
 // Kinds are all kinds of events.
 func Kinds() []Kind {
-	all := slices.Concat(drawn, atLabels, asked, []Kind{Apply, RecoverFleet})
+	all := slices.Concat(drawn, atLabels, asked, []Kind{Apply, RecoverFleet, KillRestart})
 	slices.Sort(all)
 	return slices.Compact(all)
 }

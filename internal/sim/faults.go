@@ -54,6 +54,8 @@ func (w *World) do(e Event, self *process) (undo func(), happened bool) {
 		return w.hitMachine(e, self)
 	case LoseData, LoseDisk, ReadOnly, Duplicate:
 		return w.hitNode(e, self)
+	case KillRestart:
+		return w.killAndRestart(e, self)
 	case Apply, ApplyMore, ApplyAgain:
 		w.clients.apply(e.Kind)
 		return nil, true

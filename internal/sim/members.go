@@ -128,7 +128,7 @@ func (r *roster) watch(w *World) {
 // doubts: an event keeps those who decide from knowing what is so.
 func (r *roster) doubts(w *World, e Event) {
 	switch e.Kind {
-	case KillRedis, KillSentinel, StopRedis, FreezeRedis, PowerOff, LoseData, LoseDisk, ReadOnly, Apply, ApplyAgain, ApplyMore, RemoveNode, ReplaceNode:
+	case KillRedis, KillRestart, KillSentinel, StopRedis, FreezeRedis, PowerOff, LoseData, LoseDisk, ReadOnly, Apply, ApplyAgain, ApplyMore, RemoveNode, ReplaceNode:
 		return
 	}
 	r.mu.Lock()

@@ -114,6 +114,7 @@ func (w *World) start(ctx context.Context) {
 	w.waits.Go(func() { w.redis.Run(ctx) })
 	w.waits.Go(func() { w.clients.run(ctx) })
 	w.watchMembers(ctx)
+	w.watchMasters(ctx)
 	begin := func(name, at string, run func(ctx context.Context, p *process) error) {
 		w.waits.Go(func() {
 			pause(ctx, w.chance.between(0, 700*time.Millisecond, "begin", name))

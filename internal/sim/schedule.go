@@ -116,6 +116,7 @@ func NewSchedule(seed uint64) Schedule {
 	}
 	s.operators()
 	s.recoveries()
+	s.crashes()
 	s.sort()
 	return s
 }

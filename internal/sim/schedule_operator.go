@@ -52,10 +52,13 @@ func (s *Schedule) operators() {
 	if r.IntN(3) != 0 {
 		return
 	}
-	at := 4*time.Second + random(r, 14*time.Second)
+	at := 6*time.Second + random(r, 14*time.Second)
 	first := drawAsked(r, at)
 	s.Events = append(s.Events, first)
-	if r.IntN(3) == 0 { // and then again, sometimes back
+	switch r.IntN(4) {
+	case 0:
+		s.takeBack(r, first)
+	case 1: // and then again, sometimes back
 		next := drawAsked(r, at+random(r, 20*time.Second))
 		if first.Kind == ReplaceNode && r.IntN(2) == 0 {
 			next.At = at + random(r, 4*time.Second)
@@ -81,6 +84,27 @@ func (s *Schedule) operators() {
 		e := drawAtLabel(r)
 		e.Label = memberLabels[r.IntN(len(memberLabels))]
 		s.Events = append(s.Events, e)
+	}
+}
+
+// takeBack has the newcomer taken out again before it runs anything: its agent did not
+// hear of its goal yet, or its sentinel can ask nobody for the master.
+func (s *Schedule) takeBack(r *rand.Rand, first Event) {
+	if first.Kind != ReplaceNode {
+		return
+	}
+	from, back := first.At-500*time.Millisecond, first
+	back.At, back.Target = first.At+time.Second+random(r, 3*time.Second), spare
+	if back.Other = first.Target; back.Other == "master" {
+		back.Other = "n1"
+	}
+	s.Events = append(s.Events, back)
+	if r.IntN(2) == 0 {
+		s.Events = append(s.Events, Event{At: from, Kind: ConsulLost, Target: spare, Other: "n1", For: 15 * time.Second})
+		return
+	}
+	for i := range nodeCount {
+		s.Events = append(s.Events, Event{At: from, Kind: Cut, Target: spare, Other: "n" + string(rune('1'+i)), For: 15 * time.Second})
 	}
 }
 
