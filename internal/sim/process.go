@@ -131,6 +131,10 @@ func (p *process) DialContext(ctx context.Context, network, addr string) (net.Co
 	if err := p.gate(); err != nil {
 		return nil, err
 	}
+	// A dial ends with its process: go-redis waits for one without any bound.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.ctx, cancel)()
 	c, err := p.w.redis.DialContext(ctx, p.host, network, addr)
 	if err != nil {
 		return nil, err

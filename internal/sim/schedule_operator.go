@@ -53,9 +53,12 @@ func (s *Schedule) operators() {
 		return
 	}
 	at := 6*time.Second + random(r, 14*time.Second)
-	first := drawAsked(r, at)
+	first, shape := drawAsked(r, at), r.IntN(3)
+	if shape == 0 {
+		first.Kind, first.Other = ReplaceNode, spare
+	}
 	s.Events = append(s.Events, first)
-	switch r.IntN(4) {
+	switch shape {
 	case 0:
 		s.takeBack(r, first)
 	case 1: // and then again, sometimes back
@@ -90,9 +93,6 @@ func (s *Schedule) operators() {
 // takeBack has the newcomer taken out again before it runs anything: its agent did not
 // hear of its goal yet, or its sentinel can ask nobody for the master.
 func (s *Schedule) takeBack(r *rand.Rand, first Event) {
-	if first.Kind != ReplaceNode {
-		return
-	}
 	from, back := first.At-500*time.Millisecond, first
 	back.At, back.Target = first.At+time.Second+random(r, 3*time.Second), spare
 	if back.Other = first.Target; back.Other == "master" {

@@ -108,6 +108,9 @@ func (w *World) dataPlane(ctx context.Context) string {
 type dialer struct{ w *World }
 
 func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(d.w.judge.ctx, cancel)()
 	return d.w.redis.DialContext(ctx, clientHost, network, addr)
 }
 
