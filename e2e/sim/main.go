@@ -9,17 +9,20 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/sim"
@@ -36,14 +39,16 @@ func main() {
 	withBugs := flag.Bool("bugs", false, "plant each bug and look for it")
 	only := flag.String("only", "", "with --bugs: those whose name contains this")
 	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	var err error
 	switch {
 	case *seed != 0 || *schedule != "":
 		err = replay(*seed, *schedule)
 	case *withBugs:
-		err = findBugs(*only, *first, *seeds)
+		err = findBugs(ctx, *only, *first, *seeds)
 	default:
-		err = many(*first, *seeds)
+		err = many(ctx, *first, *seeds)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sim:", err)
@@ -87,19 +92,19 @@ type total struct {
 	cover        *sim.Coverage
 }
 
-// runSeeds spreads seeds over processes. It ends early with the first violation
-// where only that is asked for.
-func runSeeds(program string, first uint64, seeds int, onlyFirst bool) (total, error) {
+// runSeeds spreads seeds over processes. It ends early when ctx ends, and with the
+// first violation where only that is asked for; what there is by then counts.
+func runSeeds(ctx context.Context, program string, first uint64, seeds int, onlyFirst bool) (total, error) {
 	t := total{cover: sim.NewCoverage()}
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	var failed error
 	workers := runtime.NumCPU()
-	stop := make(chan struct{})
-	var once sync.Once
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	for worker := range workers {
 		group.Go(func() {
-			err := work(program, onlyFirst, first+uint64(worker), workers, seeds, stop, func(l sim.Line) {
+			err := work(ctx, program, onlyFirst, first+uint64(worker), workers, seeds, func(l sim.Line) {
 				mu.Lock()
 				defer mu.Unlock()
 				t.seeds++
@@ -113,7 +118,7 @@ func runSeeds(program string, first uint64, seeds int, onlyFirst bool) (total, e
 				}
 				t.bad = append(t.bad, l)
 				if onlyFirst {
-					once.Do(func() { close(stop) })
+					stop()
 				}
 			})
 			if err != nil {
@@ -129,8 +134,8 @@ func runSeeds(program string, first uint64, seeds int, onlyFirst bool) (total, e
 
 // work runs every workers-th seed from first in one process, which prints a line of
 // JSON for each.
-func work(program string, onlyFirst bool, first uint64, workers, seeds int, stop <-chan struct{}, each func(sim.Line)) error {
-	cmd := exec.Command(program, "-test.run=^TestWorker$", "-test.timeout=0", fmt.Sprintf("-sim.first=%d", first),
+func work(ctx context.Context, program string, onlyFirst bool, first uint64, workers, seeds int, each func(sim.Line)) error {
+	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", fmt.Sprintf("-sim.first=%d", first),
 		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
 	if onlyFirst {
 		cmd.Args = append(cmd.Args, "-sim.no-shrink")
@@ -147,16 +152,6 @@ func work(program string, onlyFirst bool, first uint64, workers, seeds int, stop
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	defer close(ended)
-	stopped := false
-	go func() {
-		select {
-		case <-stop:
-			_ = cmd.Process.Kill()
-		case <-ended:
-		}
-	}()
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
@@ -165,24 +160,22 @@ func work(program string, onlyFirst bool, first uint64, workers, seeds int, stop
 			continue
 		}
 		l := sim.Line{}
-		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			return err
+		if err := json.Unmarshal([]byte(text), &l); err != nil && ctx.Err() == nil {
+			return errors.Join(err, cmd.Wait())
+		} else if err == nil { // else it was ended while it wrote
+			each(l)
 		}
-		each(l)
 	}
-	err = cmd.Wait()
-	select {
-	case <-stop:
-		stopped = true
-	default:
-	}
-	if stopped {
+	err = errors.Join(lines.Err(), cmd.Wait())
+	if ctx.Err() != nil { // it was ended
 		return nil
 	}
 	return err
 }
 
-func many(first uint64, seeds int) error {
+// many runs seeds and prints what they came to; one that is interrupted prints what
+// there is.
+func many(ctx context.Context, first uint64, seeds int) error {
 	dir, err := os.MkdirTemp("", "redfleet-sim-")
 	if err != nil {
 		return err
@@ -193,7 +186,7 @@ func many(first uint64, seeds int) error {
 		return err
 	}
 	began := time.Now()
-	t, err := runSeeds(program, first, seeds, false)
+	t, err := runSeeds(ctx, program, first, seeds, false)
 	if err != nil {
 		return err
 	}
@@ -226,15 +219,15 @@ func (t total) judge(seeds int) error {
 	return errors.Join(errs...)
 }
 
-func findBugs(only string, first uint64, seeds int) error {
+func findBugs(ctx context.Context, only string, first uint64, seeds int) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
 	}
 	found, all := 0, slices.DeleteFunc(bugs.All(), func(b bugs.Bug) bool { return !strings.Contains(b.Name, only) })
 	for _, b := range all {
-		l, tried, err := findBug(b, root, first, seeds)
-		if err != nil {
+		l, tried, err := findBug(ctx, b, root, first, seeds)
+		if err = errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 		if l == nil {
@@ -251,7 +244,7 @@ func findBugs(only string, first uint64, seeds int) error {
 	return nil
 }
 
-func findBug(b bugs.Bug, root string, first uint64, seeds int) (*sim.Line, int, error) {
+func findBug(ctx context.Context, b bugs.Bug, root string, first uint64, seeds int) (*sim.Line, int, error) {
 	dir, err := os.MkdirTemp("", "redfleet-sim-bug-")
 	if err != nil {
 		return nil, 0, err
@@ -265,7 +258,7 @@ func findBug(b bugs.Bug, root string, first uint64, seeds int) (*sim.Line, int, 
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", b.Name, err)
 	}
-	t, err := runSeeds(program, first, seeds, true)
+	t, err := runSeeds(ctx, program, first, seeds, true)
 	if err != nil || len(t.bad) == 0 {
 		return nil, t.seeds, err
 	}
