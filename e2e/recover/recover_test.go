@@ -18,6 +18,7 @@ import (
 // with no ACLs and no snapshot. One command brings the records back: nothing is
 // restarted, no write fails, and verify holds.
 func TestRecover(t *testing.T) {
+	t.Parallel()
 	ctx := machinetest.Context(t, 4*time.Minute)
 	f := machinetest.New(ctx, t, machinetest.Options{})
 	f.BringUp(ctx, t)
@@ -41,6 +42,7 @@ func TestRecover(t *testing.T) {
 // the group formed, then all its servers lose their data, and its tokens with it. At
 // the end the master's machine loses its power and returns.
 func TestRecoverWithACLs(t *testing.T) {
+	t.Parallel()
 	ctx := machinetest.Context(t, 6*time.Minute)
 	s := newSite(ctx, t)
 	s.Apply(ctx, t, s.Spec(""))
