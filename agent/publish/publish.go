@@ -102,6 +102,9 @@ type Publisher struct {
 	offered    *fleet.Recovery
 	registered map[string]consul.Service
 	compared   time.Time
+	// renewed is when Consul was last found to have gone back: services that the
+	// catalog may lack are registered with it (consul.Service).
+	renewed time.Time
 }
 
 // New gives a Publisher; nothing is written before Run.
@@ -178,7 +181,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.renew(ctx)
 		}
 		if ask.anew {
-			p.written, p.registered = nil, nil
+			p.written, p.registered, p.renewed = nil, nil, p.Now()
 		}
 		// What is new is no reason to ask a Consul that is out any sooner.
 		if due := ask.again || ask.news && !outage; !due {

@@ -34,6 +34,7 @@ func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 	for _, s := range want {
 		keep[s.ID] = true
 		old, known := p.registered[s.ID]
+		s.Renewed = p.renewed
 		if known && reflect.DeepEqual(old, s.Service) || !known && !s.Serves {
 			continue
 		}

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -19,6 +20,11 @@ type Service struct {
 	Meta map[string]string
 	// Check tells Consul how to test the service; nil means always passing.
 	Check *Check
+	// Renewed, where it is set, goes into the service's meta and its check's notes.
+	// The local Consul agent brings a registration to the catalog where something in
+	// it changed, and compares the two only every one to two minutes: where the
+	// catalog lost it, another Renewed makes the agent bring it there at once (K5).
+	Renewed time.Time
 }
 
 // Check is an HTTP check that the local Consul agent makes: 2xx is passing, 429
@@ -47,10 +53,20 @@ func (c *Client) Register(ctx context.Context, s Service) error {
 	reg := &api.AgentServiceRegistration{
 		ID: s.ID, Name: s.Name, Tags: s.Tags, Address: s.Addr.Host, Port: s.Addr.Port, Meta: s.Meta,
 	}
+	notes := ""
+	if !s.Renewed.IsZero() {
+		at := s.Renewed.UTC().Format(time.RFC3339Nano)
+		notes = "renewed " + at
+		reg.Meta = maps.Clone(s.Meta)
+		if reg.Meta == nil {
+			reg.Meta = map[string]string{}
+		}
+		reg.Meta["renewed"] = at
+	}
 	if s.Check != nil {
 		check := &api.AgentServiceCheck{
 			Name: s.Name + " answers", HTTP: s.Check.HTTP, Interval: s.Check.Interval.String(),
-			FailuresBeforeCritical: s.Check.FailuresBeforeCritical, Status: s.Check.Status,
+			FailuresBeforeCritical: s.Check.FailuresBeforeCritical, Status: s.Check.Status, Notes: notes,
 		}
 		if s.Check.Timeout > 0 {
 			check.Timeout = s.Check.Timeout.String()
