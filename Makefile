@@ -77,7 +77,9 @@ FAULTS ?= 60
 .PHONY: chaos
 chaos: ## faults on machines while clients write: SEED=1 FAULTS=60, or KINDS='kill master,loss'; table, history and timeline in dist/; needs root
 	@mkdir -p dist
-	@SEED=$(SEED) FAULTS=$(FAULTS) $(if $(KINDS),KINDS='$(KINDS)' E2E_RUN='^TestChaos$$') E2E_TIMEOUT=60m CHAOS_DIR=$(CURDIR)/dist .ci/e2e ./e2e/chaos
+	@rm -f dist/power.* dist/consul.* dist/chaos.*
+	@status=0; SEED=$(SEED) FAULTS=$(FAULTS) $(if $(KINDS),KINDS='$(KINDS)' E2E_RUN='^TestChaos$$') E2E_TIMEOUT=60m CHAOS_DIR=$(CURDIR)/dist .ci/e2e ./e2e/chaos || status=$$?; \
+		for table in power consul chaos; do if [[ -e dist/$$table.txt ]]; then echo; cat dist/$$table.txt; fi; done; exit $$status
 
 .PHONY: vagrant-box
 vagrant-box: ## the box for Vagrant's lxc provider; prints its path; needs root

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,7 +23,6 @@ import (
 // kinds that KINDS names, one after the other.
 func TestChaos(t *testing.T) {
 	seed, count := uint64(number(t, "SEED", 1)), number(t, "FAULTS", 12)
-	began := time.Now()
 	list := schedule(rand.New(rand.NewPCG(seed, seed)), kinds(), count)
 	if names := os.Getenv("KINDS"); names != "" {
 		var err error
@@ -30,10 +30,24 @@ func TestChaos(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h, result := faults(t, seed, "chaos", list)
-	fmt.Printf("chaos faults=%d acked=%d lost=%d lost_waited=%d dual_master_ms=%d unasked_restarts=%d violations=%d seed=%d took_s=%.0f\n",
-		len(h.Faults), result.Total.Acknowledged, result.Total.Lost, result.Total.LostWaited, result.Total.Dual.Milliseconds(),
-		result.Total.Unasked, len(result.Violations), seed, time.Since(began).Seconds())
+	faults(t, seed, "chaos", list)
+}
+
+// figures are the sums of a run: lost_planned is what was lost where nothing may be,
+// dual_master_ms the longest of any fault and group, and cut_bounded_ms the longest
+// that a server that was cut from its peers went on in a group that bounds its losses.
+func figures(base string, seed uint64, h history.History, r history.Result, took time.Duration) string {
+	var cut time.Duration
+	for _, k := range r.Kinds() {
+		for _, g := range groups() {
+			if g.bounds() {
+				cut = max(cut, k.Groups[g.name].Found.Isolated)
+			}
+		}
+	}
+	return fmt.Sprintf("%s faults=%d acked=%d lost=%d lost_planned=%d lost_waited=%d dual_master_ms=%d cut_bounded_ms=%d unasked_restarts=%d violations=%d seed=%d took_s=%.0f",
+		base, len(h.Faults), r.Total.Acknowledged, r.Total.Lost, r.LostAgainstClaim(), r.Total.LostWaited, r.Total.Dual.Milliseconds(),
+		cut.Milliseconds(), r.Total.Unasked, len(r.Violations), seed, took.Seconds())
 }
 
 // history ends the recording.
@@ -49,8 +63,8 @@ func (r *run) history(title string) history.History {
 	return h
 }
 
-// write leaves the table, the history and the timeline in dist/.
-func (r *run) write(base string, h history.History, result history.Result) {
+// write leaves the tables with the figures, the history and the timeline in dist/.
+func (r *run) write(base, figures string, h history.History, result history.Result) {
 	dir := r.results()
 	for name, write := range map[string]func(*bufio.Writer) error{
 		base + ".json": func(w *bufio.Writer) error {
@@ -60,16 +74,28 @@ func (r *run) write(base string, h history.History, result history.Result) {
 			}{h, result})
 		},
 		base + ".svg": func(w *bufio.Writer) error { return history.SVG(w, h, result) },
-		base + ".txt": func(w *bufio.Writer) error { return view.History(w, result, view.Style{Width: 200}) },
+		base + ".txt": func(w *bufio.Writer) error { return tables(w, figures, result) },
 	} {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {
 			r.t.Error(err)
 		}
 	}
 	fmt.Println()
-	if err := view.History(os.Stdout, result, view.Style{Width: 200}); err != nil {
+	if err := tables(os.Stdout, figures, result); err != nil {
 		r.t.Error(err)
 	}
+}
+
+func tables(w io.Writer, figures string, result history.Result) error {
+	if err := view.HistoryKinds(w, result, view.Style{}); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	if err := view.History(w, result, view.Style{Width: 200}); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, figures)
+	return err
 }
 
 // results is the folder for what a run leaves.

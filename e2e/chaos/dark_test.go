@@ -108,7 +108,7 @@ func faults(t *testing.T, seed uint64, name string, list []kind) (history.Histor
 	}
 	h := r.history(fmt.Sprintf("make chaos: %s, seed %d, %d faults", name, seed, len(list)))
 	result := history.Check(h)
-	r.write(name, h, result)
+	r.write(name, figures(name, seed, h, result, time.Since(began)), h, result)
 	for _, v := range result.Violations {
 		t.Error(v)
 	}

@@ -25,6 +25,8 @@ type Fault struct {
 	Claims []Claim `json:"claims,omitempty"`
 	// Broken is what the one who made the fault found not to hold, in words.
 	Broken []string `json:"broken,omitempty"`
+	// Seen is what the one who made it measured besides, in words.
+	Seen []string `json:"seen,omitempty"`
 }
 
 // Touch names units: all of the node where Unit is empty.

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,21 +39,24 @@ func History(w io.Writer, r history.Result, s Style) error {
 }
 
 func historyRow(row history.Row, s Style) table.Row {
-	number, kind, target, took, remark := "", "none yet", "", row.To-row.From, ""
+	number, kind, target, took := "", "none yet", "", row.To-row.From
+	remarks := slices.Clone(row.Restarts)
 	if f := row.Fault; f != nil {
-		number, kind, target, remark = fmt.Sprint(f.Number), f.Kind, f.Target, f.Why
+		remark := f.Why
+		number, kind, target = fmt.Sprint(f.Number), f.Kind, f.Target
 		if f.Whole > 0 {
 			took = f.Whole - f.Start
 		} else if remark == "" {
 			remark = "not whole"
 		}
-	}
-	if len(row.Restarts) > 0 {
-		remark = strings.Join(append(row.Restarts, remark), "; ")
+		if remark != "" {
+			remarks = append(remarks, remark)
+		}
+		remarks = append(remarks, f.Seen...)
 	}
 	f := row.All
 	return table.Row{number, kind, target, fmt.Sprintf("%.1f s", took.Seconds()), millis(f.Gap), fmt.Sprint(f.Acknowledged), fmt.Sprint(f.Failed),
-		s.nought(f.Lost), millis(f.Dual), millis(f.Isolated), millis(f.Stale), s.nought(f.Credentials), s.nought(f.Unasked), remark}
+		s.nought(f.Lost), millis(f.Dual), millis(f.Isolated), millis(f.Stale), s.nought(f.Credentials), s.nought(f.Unasked), strings.Join(remarks, "; ")}
 }
 
 // nought paints a number that should be 0.

@@ -43,6 +43,18 @@ func ofAFault() history.Result {
 	}}
 }
 
+func ofTwoGroups() history.Result {
+	fault := func(number int, groups map[string]history.Found) history.Row {
+		return history.Row{Groups: groups, Fault: &history.Fault{Number: number, Kind: "cut", Start: time.Second, Whole: time.Duration(number+7) * time.Second, Claims: []history.Claim{
+			{Group: "a", Lost: history.Unclaimed, Dual: history.Unclaimed, Isolated: history.Unclaimed},
+			{Group: "b", Dual: 2 * time.Second, Isolated: 4 * time.Second}}}}
+	}
+	return history.Result{Rows: []history.Row{{}, // before the first fault
+		fault(1, map[string]history.Found{"a": {Lost: 1, Dual: 1200 * time.Millisecond}, "b": {Isolated: 2500 * time.Millisecond}}),
+		fault(2, map[string]history.Found{"a": {Lost: 2, LostWaited: 1}, "b": {Dual: 700 * time.Millisecond}}),
+	}}
+}
+
 func render(t *testing.T, f func(*strings.Builder) error) string {
 	t.Helper()
 	var b strings.Builder
@@ -65,6 +77,11 @@ no.  fault     target       took   no master  acked  failed  lost  two masters  
 1    kill      redis of n1  2.5 s  2100 ms    5      3       1     40 ms        -          -      0        1         sentinel on n2; it waits
      all                           2100 ms    15     3       1     40 ms        -          -      0        1
 violated: fault 1: something
+`},
+		"history by kind": {func(b *strings.Builder) error { return HistoryKinds(b, ofTwoGroups(), Style{}) }, `
+fault  n  whole after  waited lost  lost, a  lost, b  two masters     two masters     after cut ms,   after cut ms,
+                                                      ms, a           ms, b           a               b
+cut    2  8.0 s        1 ≤ 0        3        0 ≤ 0    1200            700 ≤ 2000      -               2500 ≤ 4000
 `},
 		"status": {func(b *strings.Builder) error { return Status(b, degraded(), plain) }, `
 shop/main  degraded  n1 is gone.
