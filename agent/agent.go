@@ -214,10 +214,13 @@ func (a *agent) findEngines(ctx context.Context) map[string]engine.Engine {
 	return found
 }
 
-// hearConsul logs when a watch fails, for a new reason, and when it works again.
+// hearConsul logs when a watch fails, for a new reason, and when it works again. Then
+// the node's session may be gone: Consul forgets a server of its own that fails, with
+// all that was on it (hazard K5).
 func (a *agent) hearConsul(what string, err error) {
 	if err == nil {
 		a.log.Infof("%s works again", what)
+		a.pub.Recheck()
 		return
 	}
 	a.log.WithError(err).Warnf("%s failed and is tried again; the node goes on as it is", what)

@@ -102,8 +102,9 @@ type Publisher struct {
 	offered    *fleet.Recovery
 	registered map[string]consul.Service
 	compared   time.Time
-	// renewed is when Consul was last found to have gone back: services that the
-	// catalog may lack are registered with it (consul.Service).
+	// renewed is when Consul was last found to have gone back, or to have ended the
+	// session: services that the catalog may lack are registered with it
+	// (consul.Service).
 	renewed time.Time
 }
 
@@ -277,10 +278,12 @@ func (p *Publisher) renew(ctx context.Context) {
 	}
 }
 
-// forgetSession makes the next write start over: with a new session, and with a
-// look at the services, which may be lost too, as what was offered may be.
+// forgetSession makes the next write start over: with a new session, and with the
+// services, which went from the catalog too where Consul forgot this node (hazard
+// K5), as what was offered may have.
 func (p *Publisher) forgetSession() {
 	p.setSession("")
+	p.renewed = p.Now()
 	p.index, p.written, p.offered, p.registered = 0, nil, nil, nil
 }
 

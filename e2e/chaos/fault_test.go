@@ -112,15 +112,16 @@ func parted(hold time.Duration) func(g group) history.Claim {
 }
 
 // deaf: an old master whose packets are lost still hears its replicas acknowledge,
-// and Redis counts acknowledgements that come, not what they confirm. So L does not
-// bound it: it goes on until Sentinel has pointed its replicas to another, which it
-// gives up after failover-timeout.
+// and Redis counts acknowledgements that come, not what they confirm. But TCP itself
+// gets no confirmation at the replicas: what they send within the first retransmission
+// timeout (0.2 s) arrives, and nothing new after it. They acknowledge each second, so
+// one acknowledgement may come after the cut, up to 1 s later.
 func deaf(hold time.Duration) func(g group) history.Claim {
 	return func(g group) history.Claim {
 		c := parted(hold)(g)
 		if g.bounds() {
-			c.Dual, c.Isolated = failoverTimeout, downAfter+failoverTimeout
-			c.Reason = "its replicas' acknowledgements arrive until Sentinel has pointed them to another"
+			c.Dual, c.Isolated = maxLag+2*time.Second-downAfter, maxLag+2*time.Second
+			c.Reason = "L + 1 s after its replicas' last acknowledgement, which may come 1 s after the cut"
 		}
 		return c
 	}
@@ -203,6 +204,18 @@ func (r *run) masters(ctx context.Context) ([]*machine.Node, error) {
 // aMaster is a machine that carries the master of some group, chosen at random.
 func (r *run) aMaster(ctx context.Context) (*machine.Node, error) {
 	return r.master(ctx, r.groups[r.random.IntN(len(r.groups))])
+}
+
+// aBoundedMaster is a machine that carries the master of a group that bounds its
+// losses: what is isolated is one whose bound is seen.
+func (r *run) aBoundedMaster(ctx context.Context) (*machine.Node, error) {
+	var bounded []*watched
+	for _, g := range r.groups {
+		if g.bounds() {
+			bounded = append(bounded, g)
+		}
+	}
+	return r.master(ctx, bounded[r.random.IntN(len(bounded))])
 }
 
 // aNode is any machine.

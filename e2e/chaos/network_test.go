@@ -21,17 +21,17 @@ func networkKinds() []kind {
 			return &fault{target: n.Name, hold: frozenFor, claim: stalled, start: n.Cut, heal: n.Heal}, err
 		}},
 		{"part master", always, func(ctx context.Context, r *run) (*fault, error) {
-			n, err := r.aMaster(ctx)
+			n, err := r.aBoundedMaster(ctx)
 			return &fault{target: n.Name + " from its peers", hold: isolatedFor, isolated: n.Name, claim: parted(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return errors.Join(r.cutFrom(ctx, n), r.cutTo(ctx, n)) }}, err
 		}},
 		{"cut one way from master", sometimes, func(ctx context.Context, r *run) (*fault, error) {
-			n, err := r.aMaster(ctx)
+			n, err := r.aBoundedMaster(ctx)
 			return &fault{target: n.Name + " to its peers", hold: isolatedFor, isolated: n.Name, claim: deaf(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return r.cutFrom(ctx, n) }}, err
 		}},
 		{"cut one way to master", sometimes, func(ctx context.Context, r *run) (*fault, error) {
-			n, err := r.aMaster(ctx)
+			n, err := r.aBoundedMaster(ctx)
 			return &fault{target: "its peers to " + n.Name, hold: isolatedFor, isolated: n.Name, claim: parted(isolatedFor), heal: n.Heal,
 				start: func(ctx context.Context) error { return r.cutTo(ctx, n) }}, err
 		}},

@@ -278,27 +278,10 @@ func TestRolledBackConsul(t *testing.T) {
 func TestRolledBackRealConsul(t *testing.T) {
 	t.Parallel()
 	addr := consultest.StartReal(t)
-	call := func(method, path string, body io.Reader) []byte {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		answer, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
-			t.Fatalf("%s %s: %s, %v: %s", method, path, resp.Status, err, answer)
-		}
-		return answer
-	}
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	rollBack(t, addr, func() func() {
 		var services []struct{ Node, ServiceID string }
-		if err := json.Unmarshal(call(http.MethodGet, "/v1/catalog/service/test-main", nil), &services); err != nil || len(services) != 6 {
+		if err := json.Unmarshal(askConsul(t, http.MethodGet, addr, "/v1/catalog/service/test-main", nil), &services); err != nil || len(services) != 6 {
 			t.Fatalf("three servers and three sentinels are %d services: %v", len(services), err)
 		}
 		for _, s := range services {
@@ -306,11 +289,30 @@ func TestRolledBackRealConsul(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			call(http.MethodPut, "/v1/catalog/deregister", bytes.NewReader(body))
+			askConsul(t, http.MethodPut, addr, "/v1/catalog/deregister", bytes.NewReader(body))
 		}
-		old := call(http.MethodGet, "/v1/snapshot", nil)
-		return func() { call(http.MethodPut, "/v1/snapshot", bytes.NewReader(old)) }
+		old := askConsul(t, http.MethodGet, addr, "/v1/snapshot", nil)
+		return func() { askConsul(t, http.MethodPut, addr, "/v1/snapshot", bytes.NewReader(old)) }
 	})
+}
+
+// askConsul is a request that a real Consul has to carry out.
+func askConsul(t *testing.T, method, addr, path string, body io.Reader) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %s, %v: %s", method, path, resp.Status, err, answer)
+	}
+	return answer
 }
 
 // rollBack brings a group up, keeps a snapshot, has a newer plan made, and restores.
