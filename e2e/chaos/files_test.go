@@ -25,6 +25,10 @@ func diskKinds() []kind {
 		}},
 		{"full disk anywhere", sometimes, func(_ context.Context, r *run) (*fault, error) { return fullDisk(r.aNode()), nil }},
 		{"folders not writable", sometimes, func(_ context.Context, r *run) (*fault, error) { return notWritable(r.aNode()), nil }},
+		{"read-only disk", sometimes, func(ctx context.Context, r *run) (*fault, error) {
+			n, err := r.aMaster(ctx)
+			return readOnlyDisk(n), err
+		}},
 		{"lost data of replicas", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			places, err := r.replicaPlaces(ctx)
 			return r.lostData(places, harmless), err
@@ -54,8 +58,7 @@ func fullDisk(n *machine.Node) *fault {
 
 // notWritable takes the right to make files in the folders of all instances of a
 // machine from them, which are not root: nothing can be saved or rewritten, while
-// files that are open go on. (A disk cannot be made read-only while files on it are
-// open for writing.)
+// files that are open go on.
 func notWritable(n *machine.Node) *fault {
 	folders := ""
 	for _, g := range groups() {
@@ -64,6 +67,23 @@ func notWritable(n *machine.Node) *fault {
 	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
 		start: func(ctx context.Context) error { return shell(ctx, n, "chmod u-w"+folders) },
 		heal:  func(ctx context.Context) error { return shell(ctx, n, "chmod u+w"+folders) }}
+}
+
+// readOnlyDisk has the disk turn read-only under open files, as a file system does on
+// an error below it. What was not synced there is lost. An operator takes the power of
+// the machine, has the disk checked, and starts it again.
+func readOnlyDisk(n *machine.Node) *fault {
+	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable, touches: allOf([]*machine.Node{n}),
+		start: func(context.Context) error { return n.BreakDisk(dataDir) },
+		heal: func(ctx context.Context) error {
+			if err := n.PowerOff(ctx); err != nil {
+				return err
+			}
+			if err := n.RepairDisk(ctx, dataDir); err != nil {
+				return err
+			}
+			return n.BootAgain(ctx)
+		}}
 }
 
 // lostData takes the whole folder of servers away and kills them.

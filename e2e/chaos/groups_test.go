@@ -43,7 +43,7 @@ func (g group) sentinelFolder() string {
 }
 
 // dataDir has all that redfleet keeps on a machine. Here it is a small disk of its
-// own, which can be filled.
+// own, which can be filled and can break.
 const (
 	dataDir     = "/var/lib/redfleet"
 	dataDirSize = 192 << 20

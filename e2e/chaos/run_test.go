@@ -44,7 +44,7 @@ type watched struct {
 // start brings three machines with three groups to verified, and starts to record.
 func start(ctx context.Context, t *testing.T, seed uint64) *run {
 	f := machinetest.New(ctx, t, machinetest.Options{Create: func(_ string, o *machine.CreateOptions) {
-		o.SmallDisks = map[string]int64{dataDir: dataDirSize}
+		o.BlockDisks = map[string]int64{dataDir: dataDirSize}
 	}})
 	r := &run{Fleet: f, t: t, random: rand.New(rand.NewPCG(seed, seed))}
 	f.Install(ctx, t)

@@ -19,18 +19,27 @@ import (
 type disk struct {
 	path string // in the node
 	host string // where it is mounted on the host
+	// image is what a block disk is on; nil for another one.
+	image *os.File
 }
 
 // fillFile is what FillDisk writes.
 const fillFile = ".filled-by-test"
 
-func (n *Node) addDisks(sizes map[string]int64) error {
-	for i, path := range slices.Sorted(maps.Keys(sizes)) {
-		host := filepath.Join(n.dir, "disks", strconv.Itoa(i))
+func (n *Node) addDisks(sizes map[string]int64, block bool) error {
+	for _, path := range slices.Sorted(maps.Keys(sizes)) {
+		host := filepath.Join(n.dir, "disks", strconv.Itoa(len(n.disks)))
 		if err := os.MkdirAll(host, 0o700); err != nil {
 			return err
 		}
-		if err := unix.Mount("tmpfs", host, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0755", sizes[path])); err != nil {
+		var image *os.File
+		var err error
+		if block {
+			image, err = blockDisk(host, sizes[path])
+		} else {
+			err = unix.Mount("tmpfs", host, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0755", sizes[path]))
+		}
+		if err != nil {
 			return fmt.Errorf("a disk of %d bytes for %s: %w", sizes[path], path, err)
 		}
 		if err := likeBase(filepath.Join(n.lab.base, path), host); err != nil {
@@ -40,7 +49,7 @@ func (n *Node) addDisks(sizes map[string]int64) error {
 		if err := n.makeParents(filepath.Join(path, "x")); err != nil {
 			return err
 		}
-		n.disks = append(n.disks, disk{path: path, host: host})
+		n.disks = append(n.disks, disk{path: path, host: host, image: image})
 	}
 	return nil
 }
@@ -61,12 +70,12 @@ func likeBase(like, to string) error {
 	return errors.Join(os.Chown(to, int(stat.Uid), int(stat.Gid)), os.Chmod(to, info.Mode().Perm()))
 }
 
-func (n *Node) disk(path string) (disk, error) {
+func (n *Node) disk(path string) (*disk, error) {
 	i := slices.IndexFunc(n.disks, func(d disk) bool { return d.path == path })
 	if i < 0 {
-		return disk{}, fmt.Errorf("%s of %s is no small disk: name it in CreateOptions.SmallDisks", path, n.Name)
+		return nil, fmt.Errorf("%s of %s is no small disk: name it in CreateOptions.SmallDisks", path, n.Name)
 	}
-	return n.disks[i], nil
+	return &n.disks[i], nil
 }
 
 // FillDisk fills one of the node's small disks to the last byte. It works on a node

@@ -25,7 +25,7 @@ func TestMachines(t *testing.T) {
 	}{
 		{"commands", testCommands}, {"few capabilities", testCapabilities}, {"files", testFiles}, {"journal", testJournal},
 		{"no way out", testNoWayOut}, {"cut", testCut}, {"one-way cut", testOneWay}, {"disturbed line", testDisturbed}, {"freeze", testFreeze},
-		{"power off", testPowerOff}, {"shutdown", testShutdown}, {"full disk", testFullDisk}, {"Consul's leader loses power", testConsul},
+		{"power off", testPowerOff}, {"shutdown", testShutdown}, {"full disk", testFullDisk}, {"broken disk", testBrokenDisk}, {"Consul's leader loses power", testConsul},
 	}
 	ran := 0
 	for _, c := range cases {
@@ -49,6 +49,7 @@ func bringUp(ctx context.Context, t *testing.T, l *Lab, count int) ([]*Node, str
 			Files:      map[string]string{"/etc/redfleet-test": "first\n"},
 			Consul:     ConsulServer,
 			SmallDisks: map[string]int64{"/var/lib/redis": 4 << 20},
+			BlockDisks: map[string]int64{"/srv/block": 16 << 20},
 		})
 		check(t, err)
 		nodes = append(nodes, n)
@@ -182,6 +183,43 @@ func testFullDisk(ctx context.Context, t *testing.T, nodes []*Node) {
 	if err := n.FillDisk(ctx, "/etc"); err == nil {
 		t.Error("a folder that is no small disk is filled")
 	}
+}
+
+// testBrokenDisk: the disk is read-only at once, also for a file that is open, keeps
+// what was synced, and is as before after a repair with the node off.
+func testBrokenDisk(ctx context.Context, t *testing.T, nodes []*Node) {
+	n, disk := nodes[2], "/srv/block"
+	write := []string{"dd", "if=/dev/zero", "of=" + disk + "/new", "bs=4k", "count=1", "conv=fsync"}
+	run(ctx, t, n, "dd", "if=/dev/zero", "of="+disk+"/synced", "bs=4k", "count=1", "conv=fsync")
+	run(ctx, t, n, "systemd-run", "--quiet", "--unit=holds-a-file", "--property=Restart=no", "--", "/bin/sh", "-c",
+		"exec 3>"+disk+"/open; while echo more >&3; do sleep 0.05; done; exit 7")
+	check(t, n.BreakDisk(disk))
+	r, err := n.Run(ctx, write...)
+	if err != nil || r.Code == 0 || !strings.Contains(r.Stderr, "Read-only file system") {
+		t.Errorf("writing to the broken disk: %+v, %v", r, err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		r, err := n.Run(ctx, "systemctl", "is-failed", "holds-a-file")
+		if err == nil && r.Code == 0 {
+			break
+		}
+		if sleep(soon, 50*time.Millisecond) != nil {
+			t.Fatalf("who had a file open goes on writing: %+v, %v", r, err)
+		}
+	}
+	if err := n.RepairDisk(ctx, disk); err == nil {
+		t.Error("a disk is repaired under a running node")
+	}
+	if err := n.BreakDisk("/var/lib/redis"); err == nil {
+		t.Error("a disk in memory is broken")
+	}
+	check(t, n.PowerOff(ctx))
+	check(t, n.RepairDisk(ctx, disk))
+	check(t, n.BootAgain(ctx))
+	run(ctx, t, n, "test", "-s", disk+"/synced")
+	run(ctx, t, n, write...)
 }
 
 // testConsul takes the power from Consul's leader and sees the two others agree on

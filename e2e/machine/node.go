@@ -46,8 +46,11 @@ type CreateOptions struct {
 	// as a real machine's root can: nftables, say. nspawn would not.
 	NetAdmin bool
 	// SmallDisks are folders with a file system of their own and that many bytes,
-	// so that FillDisk can fill them.
+	// so that FillDisk can fill them; in the host's memory.
 	SmallDisks map[string]int64
+	// BlockDisks are the same on an ext4 of their own, which BreakDisk can make
+	// read-only.
+	BlockDisks map[string]int64
 }
 
 // Create makes a node, which is off. Its addresses go up from 198.51.100.11, in the
@@ -72,7 +75,10 @@ func (n *Node) make(o CreateOptions) error {
 		}
 	}
 	n.netAdmin = o.NetAdmin
-	if err := n.addDisks(o.SmallDisks); err != nil {
+	if err := n.addDisks(o.SmallDisks, false); err != nil {
+		return err
+	}
+	if err := n.addDisks(o.BlockDisks, true); err != nil {
 		return err
 	}
 	files := map[string]string{
@@ -171,6 +177,11 @@ func (n *Node) Destroy(ctx context.Context) error {
 	}
 	if err := errors.Join(unmountBelow(n.dir), removeNspawn(n.machine())); err != nil {
 		return fmt.Errorf("destroying %s: %w", n.Name, err)
+	}
+	for _, d := range n.disks {
+		if d.image != nil {
+			_ = d.image.Close() // a second Destroy may come
+		}
 	}
 	if err := os.RemoveAll(n.dir); err != nil {
 		return fmt.Errorf("destroying %s: %w", n.Name, err)
