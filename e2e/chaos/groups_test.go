@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// downAfter is short, so that a run holds many faults; the usual one is 5 s.
-	downAfter = 2 * time.Second
+	// downAfter is short, so that a run holds many faults; the usual one is 5 s. Below
+	// 3 s there are no failovers on evidence and no planned ones.
+	downAfter = 3 * time.Second
 	// failoverTimeout bounds how long a sentinel goes on with a failover (hazard S22).
 	failoverTimeout = 10 * time.Second
 	// maxLag is L of the groups that bound their losses.

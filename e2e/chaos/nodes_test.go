@@ -114,12 +114,41 @@ func powerKinds() []kind {
 			places, err := r.replicaPlaces(ctx)
 			return restarted(places), err
 		}},
+		{"planned failover", always, func(_ context.Context, r *run) (*fault, error) {
+			return r.plannedFailover(r.groups[r.random.IntN(len(r.groups))].group), nil
+		}},
 		{"reinstall package", always, func(_ context.Context, r *run) (*fault, error) { return r.reinstall(), nil }},
 	}
 }
 
 func frozenNode(n *machine.Node, hold time.Duration, claim func(group) history.Claim) *fault {
 	return &fault{target: n.Name, hold: hold, claim: claim, start: n.Freeze, heal: n.Thaw}
+}
+
+// plannedFailover is the operator's: it holds the master's writes until it is a
+// replica of the new one (hazard S13), so that none is lost, and never two servers take
+// writes. The drill's own clients find out too.
+func (r *run) plannedFailover(g group) *fault {
+	return &fault{target: g.name, heal: nothing,
+		claim: func(of group) history.Claim {
+			c := planned(of)
+			if of.name != g.name {
+				return harmless(of)
+			}
+			c.Gap, c.Reason = 2*downAfter, "writes are held for less than down-after, and clients ask a sentinel again"
+			return c
+		},
+		start: func(ctx context.Context) error {
+			n, err := r.asked()
+			if err != nil {
+				return err
+			}
+			result, err := r.redfleet(ctx, n, "drill", "failover", g.name, "--yes")
+			if err == nil && result.Code != 0 {
+				err = fmt.Errorf("redfleet drill failover %s: exit status %d: %s%s", g.name, result.Code, result.Stdout, result.Stderr)
+			}
+			return err
+		}}
 }
 
 // reinstall installs the package again on all machines, as an upgrade does: the
