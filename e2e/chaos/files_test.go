@@ -71,7 +71,9 @@ func notWritable(n *machine.Node) *fault {
 
 // readOnlyDisk has the disk turn read-only under open files, as a file system does on
 // an error below it. What was not synced there is lost. An operator takes the power of
-// the machine, has the disk checked, and starts it again.
+// the machine, has the disk checked, starts it again, and moves an append-only file
+// away that Redis finds damaged, as the operations page says: the blocks of its end may
+// be zeros.
 func readOnlyDisk(n *machine.Node) *fault {
 	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable, touches: allOf([]*machine.Node{n}),
 		start: func(context.Context) error { return n.BreakDisk(dataDir) },
@@ -82,8 +84,23 @@ func readOnlyDisk(n *machine.Node) *fault {
 			if err := n.RepairDisk(ctx, dataDir); err != nil {
 				return err
 			}
-			return n.BootAgain(ctx)
+			if err := n.BootAgain(ctx); err != nil {
+				return err
+			}
+			for _, g := range groups() {
+				if err := shell(ctx, n, damagedAOFAway(g)); err != nil {
+					return err
+				}
+			}
+			return nil
 		}}
+}
+
+// damagedAOFAway gives a server some seconds to start; where it does not, and its
+// append-only file is damaged, that is moved away.
+func damagedAOFAway(g group) string {
+	return fmt.Sprintf("for i in $(seq 50); do systemctl --quiet is-active %s && exit 0; sleep 0.1; done; cd %s && "+
+		"{ redis-check-aof appendonlydir/appendonly.aof.manifest >&2 || mv appendonlydir appendonlydir.damaged.$$; }", g.redis(), g.folder())
 }
 
 // lostData takes the whole folder of servers away and kills them.
