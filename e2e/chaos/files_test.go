@@ -6,8 +6,11 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/redfleet/redfleet/e2e/machine"
 	"github.com/redfleet/redfleet/internal/history"
@@ -21,9 +24,9 @@ func diskKinds() []kind {
 	return []kind{
 		{"full disk on master", always, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
-			return fullDisk(n), err
+			return r.fullDisk(n), err
 		}},
-		{"full disk anywhere", sometimes, func(_ context.Context, r *run) (*fault, error) { return fullDisk(r.aNode()), nil }},
+		{"full disk anywhere", sometimes, func(_ context.Context, r *run) (*fault, error) { return r.fullDisk(r.aNode()), nil }},
 		{"folders not writable", sometimes, func(_ context.Context, r *run) (*fault, error) { return notWritable(r.aNode()), nil }},
 		{"read-only disk", sometimes, func(ctx context.Context, r *run) (*fault, error) {
 			n, err := r.aMaster(ctx)
@@ -45,15 +48,55 @@ func diskKinds() []kind {
 func unwritable(g group) history.Claim { return stalled(g) }
 
 // fullDisk: a server that keeps every write on disk (appendfsync always), and any
-// replica, ends itself when it cannot write, and systemd starts it again.
-func fullDisk(n *machine.Node) *fault {
+// replica, ends itself when it cannot write, and systemd starts it again. An operator
+// then has each server write its append-only file anew, as the operations page says: a
+// Redis 7.0 that was synced since its start cuts it at the wrong place after a short
+// write, and would not start again (hazard D2).
+func (r *run) fullDisk(n *machine.Node) *fault {
 	var servers []place
 	for _, g := range groups() {
 		servers = append(servers, place{n, g.redis()})
 	}
 	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable, touches: touchesOf(servers),
 		start: func(ctx context.Context) error { return n.FillDisk(ctx, dataDir) },
-		heal:  func(context.Context) error { return n.FreeDisk(dataDir) }}
+		heal: func(ctx context.Context) error {
+			if err := n.FreeDisk(dataDir); err != nil {
+				return err
+			}
+			for _, g := range r.groups {
+				if err := shell(ctx, n, damagedAOFAway(g.group)); err != nil {
+					return err
+				}
+				server := g.servers[slices.Index(r.Nodes, n)]
+				if why := r.await(ctx, wholeLimit, func() string { return rewritten(ctx, server) }); why != "" {
+					return fmt.Errorf("group %s: %s", g.name, why)
+				}
+			}
+			return nil
+		}}
+}
+
+// rewritten has a server write its append-only file anew, and says why it has not.
+func rewritten(ctx context.Context, server *goredis.Client) string {
+	if err := server.BgRewriteAOF(ctx).Err(); err != nil {
+		return err.Error() // loading, or a rewrite is under way
+	}
+	for {
+		info, err := server.InfoMap(ctx, "persistence").Result()
+		if err != nil {
+			return err.Error()
+		}
+		p := info["Persistence"]
+		if p["aof_rewrite_in_progress"] == "0" && p["aof_rewrite_scheduled"] == "0" {
+			if p["aof_last_bgrewrite_status"] != "ok" {
+				return "the append-only file was not rewritten"
+			}
+			return ""
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err.Error()
+		}
+	}
 }
 
 // notWritable takes the right to make files in the folders of all instances of a
