@@ -78,7 +78,7 @@ func (r *run) consulStopped(nodes []*machine.Node, hold time.Duration, killed []
 		if why := r.await(ctx, tagsLimit, func() string { return r.tagsObjection(ctx) }); why != "" {
 			return fmt.Errorf("%s after Consul is back its tags are not right: %s", tagsLimit, why)
 		}
-		r.t.Logf("Consul's tags were right %.1f s after it had a leader again", time.Since(back).Seconds())
+		f.seen = append(f.seen, fmt.Sprintf("tags right %.1f s after Consul had a leader again", time.Since(back).Seconds()))
 		return nil
 	}
 	f.after = func(ctx context.Context) []string {

@@ -44,6 +44,8 @@ type fault struct {
 	heal   func(ctx context.Context) error
 	// after looks when everything is whole again.
 	after func(ctx context.Context) []string
+	// seen is what start and heal measured, in words.
+	seen []string
 	// within is how long it may take until everything is whole; 0 for wholeLimit.
 	within   time.Duration
 	touches  []history.Touch
@@ -150,7 +152,7 @@ func (r *run) inject(ctx context.Context, number int, k kind) bool {
 	if healed := f.heal(ctx); err == nil {
 		err = healed
 	}
-	h.Healed = r.now()
+	h.Healed, h.Seen = r.now(), f.seen
 	if err != nil {
 		h.Broken = append(h.Broken, err.Error())
 	}
