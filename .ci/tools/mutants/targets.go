@@ -60,7 +60,6 @@ func targets() []target {
 	}
 	return append(out,
 		target{dir: "agent/state", files: []string{"accept.go", "secret.go", "instance.go"}, depths: []depth{unit("agent/state")}},
-		target{dir: "internal/switchover", depths: []depth{unit("internal/switchover")}},
 		target{dir: "internal/secret", depths: []depth{unit("internal/secret")}},
 		target{dir: "internal/consul", files: []string{"lease.go", "held.go", "campaign.go"}, depths: lease},
 		target{dir: "coordinator", files: []string{"write.go"}, depths: writes},
