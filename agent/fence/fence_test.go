@@ -306,6 +306,11 @@ func TestFirst(t *testing.T) {
 		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
 		"a late node learns the master from the sentinels": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
+		"a late node waits for a failover's end": {
+			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: names(other, 3, func(v *SentinelView) { v.Flags = "master,o_down,failover_in_progress" })},
+			false, fleet.Addr{}, "failover-under-way"},
+		"a late sentinel does not": {
+			Case{Topology: fleet.Sentinel, Sentinels: names(other, 3, func(v *SentinelView) { v.Flags = "master,o_down,failover_in_progress" })}, true, other, "follow"},
 		"a late node waits for a majority": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 1, nil), silent(2)...)}, false, fleet.Addr{}, "no-majority"},
 		"a wiped master waits while a replica can be promoted": {

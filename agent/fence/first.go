@@ -26,6 +26,13 @@ func First(c Case) Decision {
 			"it is new here, and only %d of %d sentinels agree on a master (%d answered)", votes, len(c.Sentinels), answered))
 	}
 	if named != c.Self.Addr {
+		// Sentinels learn of a replica from its master alone: one that begins to follow
+		// a master which is being replaced would stay with it, unknown to all of them. A
+		// sentinel, which asks here without an address, hears of the new one from its
+		// peers, and its vote may be needed.
+		if v, ok := switching(c.Sentinels); ok && c.Self.Addr != (fleet.Addr{}) {
+			return hold("failover-under-way", fmt.Sprintf("it is new here, and the sentinel on %s is failing over", v.Node))
+		}
 		return decideFollow(c, named)
 	}
 	// The sentinels know this node, which has forgotten itself: a machine that

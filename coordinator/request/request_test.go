@@ -422,3 +422,36 @@ func TestARequestThatWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestTheLastInStep: a replica is kept back only where it is in step itself, nobody
+// else who stays is, and somebody could come to be.
+func TestTheLastInStep(t *testing.T) {
+	for name, tc := range map[string]struct {
+		topology fleet.Topology
+		nodes    int
+		behind   []string
+		refused  bool
+	}{
+		"another one is too":                {fleet.Sentinel, 3, nil, false},
+		"it alone is":                       {fleet.Sentinel, 3, []string{"n2"}, true},
+		"one of the others is":              {fleet.Sentinel, 4, []string{"n2"}, false},
+		"none of the others is":             {fleet.Sentinel, 4, []string{"n2", "n4"}, true},
+		"nobody is":                         {fleet.Sentinel, 3, []string{"n2", "n3"}, false},
+		"there is no other replica to wait": {fleet.Replication, 2, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := newTown(t, tc.topology, tc.nodes)
+			for _, node := range tc.behind {
+				assesstest.Redis(to.w, node).Redis.Link = "down"
+			}
+			node := "n3"
+			if tc.nodes == 2 {
+				node = "n2"
+			}
+			got := strings.Join(request.Replace(to.w, node, "").Refused, "\n")
+			if strings.Contains(got, "only replica in step") != tc.refused {
+				t.Errorf("refused for %q", got)
+			}
+		})
+	}
+}
