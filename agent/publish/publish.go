@@ -50,6 +50,9 @@ const (
 	// retryMost, twice with its jitter, bounds how long after Consul is back its tags
 	// may still be from before: 4 s.
 	retryMost = 2 * time.Second
+	// retryAnswered is the same where Consul answered, and the session was gone, or the
+	// report's key not free yet: both pass in moments.
+	retryAnswered = 250 * time.Millisecond
 	// reportGap bounds how often a report that changes all the time is written.
 	reportGap = 20 * time.Millisecond
 )
@@ -178,8 +181,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 		if !more {
 			return nil
 		}
-		if ask.renew { // whether the session is still there is asked before it is written under
-			p.renew(ctx)
+		if ask.renew && p.renew(ctx) { // whether the session is still there is asked before it is written under
+			outage = false // Consul answers: what waits is written now
+			ask.news = ask.news || p.session == ""
 		}
 		if ask.anew {
 			p.written, p.registered, p.renewed = nil, nil, p.Now()
@@ -196,6 +200,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case err != nil:
 			tell("reporting", err)
 			outage = true
+			if !errors.Is(err, consul.ErrOut) && !errors.Is(err, consul.ErrDenied) {
+				wait = min(wait, retryAnswered)
+			}
 			again.Reset(wait + p.Jitter("report", wait))
 			wait = min(2*wait, retryMost)
 			continue
@@ -266,16 +273,20 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (p *Publisher) renew(ctx context.Context) {
+// renew tells whether Consul answered. A session that has ended is forgotten.
+func (p *Publisher) renew(ctx context.Context) bool {
 	if p.session == "" {
-		return
+		return false
 	}
-	if err := p.Client.RenewSession(ctx, p.session); errors.Is(err, consul.ErrSessionGone) {
+	err := p.Client.RenewSession(ctx, p.session)
+	switch {
+	case errors.Is(err, consul.ErrSessionGone):
 		p.forgetSession()
-		p.wakeUp()
-	} else if err != nil {
+	case err != nil:
 		p.Log.WithError(err).Warn("the node's session was not renewed; Consul is out")
+		return false
 	}
+	return true
 }
 
 // forgetSession makes the next write start over: with a new session, and with the

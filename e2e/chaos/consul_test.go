@@ -58,7 +58,10 @@ func (r *run) consulStopped(nodes []*machine.Node, hold time.Duration, killed []
 		if epoch, err = r.committed(ctx); err != nil {
 			return err
 		}
-		if err := each(nodes, func(n *machine.Node) error { return do(ctx, n, "systemctl", "stop", consulUnit) }); err != nil {
+		// Killed, so that it is gone: a Consul server (1.20.1) that is asked to end was
+		// seen to go on without a leader until systemd killed it 90 s later.
+		gone := "systemctl kill --kill-who=all --signal=KILL " + consulUnit + "; systemctl stop " + consulUnit
+		if err := each(nodes, func(n *machine.Node) error { return shell(ctx, n, gone) }); err != nil {
 			return err
 		}
 		return signalAll(ctx, killed, "KILL")

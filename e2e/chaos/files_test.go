@@ -101,13 +101,16 @@ func rewritten(ctx context.Context, server *goredis.Client) string {
 
 // notWritable takes the right to make files in the folders of all instances of a
 // machine from them, which are not root: nothing can be saved or rewritten, while
-// files that are open go on.
+// files that are open go on. A replica whose save fails then ends itself ("Replica was
+// unable to write command to disk"), as on a full disk.
 func notWritable(n *machine.Node) *fault {
+	var servers []place
 	folders := ""
 	for _, g := range groups() {
+		servers = append(servers, place{n, g.redis()})
 		folders += " " + g.folder() + " " + g.folder() + "/appendonlydir " + g.sentinelFolder()
 	}
-	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable,
+	return &fault{target: n.Name, hold: 4 * time.Second, claim: unwritable, touches: touchesOf(servers),
 		start: func(ctx context.Context) error { return shell(ctx, n, "chmod u-w"+folders) },
 		heal:  func(ctx context.Context) error { return shell(ctx, n, "chmod u+w"+folders) }}
 }
