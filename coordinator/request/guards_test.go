@@ -311,3 +311,19 @@ func TestWhatIsSaidOfNodes(t *testing.T) {
 		t.Errorf("of one that is gone: %s", got)
 	}
 }
+
+// TestOneThatIsBehindMayGo: where no replica is in step, taking out one that is behind
+// too takes no copy of what the master wrote last.
+func TestOneThatIsBehindMayGo(t *testing.T) {
+	to := newTown(t, fleet.Sentinel, 3)
+	for _, node := range []string{"n2", "n3"} {
+		assesstest.Redis(to.w, node).Redis.Link = "down"
+	}
+	if got := strings.Join(request.Replace(to.w, "n3", "").Refused, "\n"); strings.Contains(got, "only replica in step") {
+		t.Errorf("refused: %s", got)
+	}
+	assesstest.Redis(to.w, "n3").Redis.Link = "up"
+	if got := strings.Join(request.Replace(to.w, "n3", "").Refused, "\n"); !strings.Contains(got, "only replica in step") {
+		t.Errorf("refused: %s", got)
+	}
+}
