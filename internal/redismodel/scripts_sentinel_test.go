@@ -302,3 +302,38 @@ func twoFailovers(s *stage) {
 	})
 	s.see("epochs: %s %s; named %s %s", s.entry(1, "config-epoch"), s.entry(2, "config-epoch"), s.named(1), s.named(2))
 }
+
+// overtaken: the first sentinel's failover waits for a frozen replica to be
+// reconfigured, and meanwhile the second one fails over again, back to where the
+// first began.
+func overtaken(s *stage) {
+	s.downAfter, s.timeout = 30*time.Second, 60*time.Second
+	s.prefer(2)
+	s.group(3)
+	s.signal(s.redis(3), syscall.SIGSTOP)
+	s.see("1: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
+	s.await("the other two name 2", 10*time.Second, func() bool { return s.named(2) == "h2:6379" && s.named(3) == "h2:6379" })
+	s.see("1 still goes on: %t", strings.Contains(s.entry(1, "flags"), "failover_in_progress"))
+	s.tell(1, fmt.Sprintf("REPLICAOF %s 6379", s.g.host(2)))
+	s.await("1 is a replica that sentinel 2 knows as one", 20*time.Second, func() bool {
+		return s.replicaEntry(2, s.redis(1), "master-link-status") == "ok" && s.replicaEntry(2, s.redis(1), "master-host") == s.g.host(2)
+	})
+	s.see("2: %s", s.ask(s.sentinel(2), "SENTINEL", "FAILOVER", groupName))
+	s.await("1 is the master again", 10*time.Second, func() bool { return s.role(1) == "master" && s.named(2) == "h1:6379" && s.named(3) == "h1:6379" })
+	s.await("the first sentinel has heard of it", 10*time.Second, func() bool { return s.entry(1, "config-epoch") == s.entry(2, "config-epoch") })
+	s.see("1 names %s and goes on: %t", s.named(1), strings.Contains(s.entry(1, "flags"), "failover_in_progress"))
+	s.signal(s.redis(3), syscall.SIGCONT)
+	s.await("no failover is under way, and 1 has ended on 2", 90*time.Second, func() bool {
+		return s.named(1) == "h2:6379" && !strings.Contains(s.entry(1, "flags"), "failover") && !strings.Contains(s.entry(2, "flags"), "failover")
+	})
+	time.Sleep(5 * time.Second)
+	s.see("5 s later: %s %s %s, one epoch: %t, 1 is the %s", s.named(1), s.named(2), s.named(3), s.entry(1, "config-epoch") == s.entry(2, "config-epoch"), s.role(1))
+	s.await("a replica that can be promoted", 30*time.Second, func() bool {
+		return s.replicaEntry(3, s.redis(2), "master-link-status") == "ok" && s.replicaEntry(3, s.redis(2), "master-host") == s.g.host(1)
+	})
+	s.see("3: %s", s.ask(s.sentinel(3), "SENTINEL", "FAILOVER", groupName))
+	s.await("all name one again", 20*time.Second, func() bool {
+		return s.named(1) == s.named(2) && s.named(2) == s.named(3) && s.named(1) != "h1:6379"
+	})
+	s.see("named: %s", s.named(1))
+}

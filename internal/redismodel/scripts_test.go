@@ -40,6 +40,7 @@ func longScripts() []script {
 		{"sentinels without a seed", "S1: peers by hello, replicas by INFO", unseeded},
 		{"no majority", "no failover with one sentinel of three", noMajority},
 		{"one identity twice", "S4", clonedIdentity},
+		{"a failover that is overtaken", "S22: its sentinel ends on the wrong address, until the next one", overtaken},
 	}
 }
 

@@ -16,6 +16,7 @@
 //	systemd.go     what runs the instances
 //	faults.go      how each event of a schedule is carried out
 //	clients.go     clients that write
+//	overtaken.go   what an operator does about hazard S22
 //	invariants.go  the promises, as they can be judged here
 //	coverage.go    how often each fault, label and transition came up
 package sim

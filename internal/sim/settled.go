@@ -39,6 +39,7 @@ func (w *World) settle(ctx context.Context) {
 			break
 		}
 		if data = w.dataPlane(ctx); data != "" {
+			w.mendOvertaken(ctx)
 			continue
 		}
 		if verdict = w.verdict(); verdict == "" && !excused {

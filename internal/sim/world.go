@@ -56,6 +56,8 @@ type World struct {
 	cuts      map[string]int
 	slow      atomic.Int32
 	failures  []string
+	// overtaken: an operator has mended a failover that another one overtook.
+	overtaken bool
 	waits     sync.WaitGroup
 }
 
