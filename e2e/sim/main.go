@@ -96,6 +96,11 @@ type total struct {
 // first violation where only that is asked for; what there is by then counts.
 func runSeeds(ctx context.Context, program string, first uint64, seeds int, onlyFirst bool) (total, error) {
 	t := total{cover: sim.NewCoverage()}
+	runs, err := os.MkdirTemp(sim.TempRoot(), "redfleet-sim-") // a process that is ended early leaves its own there
+	if err != nil {
+		return t, err
+	}
+	defer os.RemoveAll(runs)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	var failed error
@@ -104,7 +109,7 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 	defer stop()
 	for worker := range workers {
 		group.Go(func() {
-			err := work(ctx, program, onlyFirst, first+uint64(worker), workers, seeds, func(l sim.Line) {
+			err := work(ctx, program, runs, onlyFirst, first+uint64(worker), workers, seeds, func(l sim.Line) {
 				mu.Lock()
 				defer mu.Unlock()
 				t.seeds++
@@ -134,8 +139,8 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 
 // work runs every workers-th seed from first in one process, which prints a line of
 // JSON for each.
-func work(ctx context.Context, program string, onlyFirst bool, first uint64, workers, seeds int, each func(sim.Line)) error {
-	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", fmt.Sprintf("-sim.first=%d", first),
+func work(ctx context.Context, program, runs string, onlyFirst bool, first uint64, workers, seeds int, each func(sim.Line)) error {
+	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", "-sim.dir="+runs, fmt.Sprintf("-sim.first=%d", first),
 		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
 	if onlyFirst {
 		cmd.Args = append(cmd.Args, "-sim.no-shrink")

@@ -14,6 +14,7 @@ var (
 	everyFlag    = flag.Uint64("sim.every", 1, "and from there every such")
 	repeatFlag   = flag.Int("sim.repeat", 0, "run that many of the seeds twice and compare")
 	withFlag     = flag.String("sim.with", "", "only the seeds whose schedules have a fault whose name begins so")
+	dirFlag      = flag.String("sim.dir", "", "make the folders of the runs here")
 	noShrinkFlag = flag.Bool("sim.no-shrink", false, "do not shrink what fails")
 	fileFlag     = flag.String("sim.schedule", "", "run the schedule in this file and print all that happens")
 )
@@ -21,7 +22,11 @@ var (
 // run runs one schedule in a bubble of its own.
 func run(t *testing.T, s Schedule, keepTrace bool) Result {
 	t.Helper()
-	dir, err := os.MkdirTemp(tempRoot(), "redfleet-sim-")
+	root := *dirFlag
+	if root == "" {
+		root = TempRoot()
+	}
+	dir, err := os.MkdirTemp(root, "redfleet-sim-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,14 +38,6 @@ func run(t *testing.T, s Schedule, keepTrace bool) Result {
 		}
 	})
 	return out
-}
-
-// tempRoot is a folder in memory where there is one.
-func tempRoot() string {
-	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-		return "/dev/shm"
-	}
-	return ""
 }
 
 // TestOne runs one seed or one schedule and prints what happened.
