@@ -63,7 +63,7 @@ func All() []Bug {
 		}},
 		{"a session that was lost is not made anew", "resumable", []Edit{
 			{"agent/publish/report.go", "\tif !found || e.Session != p.session {\n\t\tp.forgetSession()\n", "\tif !found || e.Session != p.session {\n"},
-			{"agent/publish/publish.go", "errors.Is(err, consul.ErrSessionGone) {\n\t\tp.forgetSession()\n", "errors.Is(err, consul.ErrSessionGone) {\n"},
+			{"agent/publish/publish.go", "errors.Is(err, consul.ErrSessionGone):\n\t\tp.forgetSession()\n", "errors.Is(err, consul.ErrSessionGone):\n"},
 		}},
 	}
 }
