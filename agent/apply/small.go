@@ -74,7 +74,7 @@ func (a *Applier) raise(ctx context.Context, t Target) error {
 func (a *Applier) introduce(ctx context.Context, s converge.Step, t Target) error {
 	hello := redis.Hello{
 		Addr: s.Peer.Addr, MyID: s.Peer.ID,
-		MasterName: t.Goal.Monitor.MasterName, Master: t.Goal.Seed.Master,
+		MasterName: t.Goal.Monitor.MasterName, Master: s.Master,
 	}
 	return a.Effects.Do(ctx, LabelIntroduce, func(ctx context.Context) error { return t.Sentinel.Hello(ctx, hello) })
 }

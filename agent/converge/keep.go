@@ -1,6 +1,11 @@
 package converge
 
-import "github.com/redfleet/redfleet/internal/fleet"
+import (
+	"maps"
+	"slices"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
 
 // keep gives the small steps on an instance that runs.
 func keep(g *fleet.InstanceGoal, in Instance, f Facts) []Step {
@@ -54,18 +59,35 @@ func probe(g *fleet.InstanceGoal, r *Redis) []Step {
 	return nil
 }
 
-// introduce tells a forming group's sentinel of the peers that listen, so that
-// it need not wait for their hello, and so that it never meets a refused
-// connection, which it would try again only after a second (hazard S1).
+// introduce tells a sentinel of the peers that listen: that of a forming group, so
+// that it need not wait for their hello, and so that it never meets a refused
+// connection, which it would try again only after a second (hazard S1); and one that
+// is alone. Sentinels meet through their master: one that began to watch a master
+// which then ended for good would watch that one for ever, and no peer would know of
+// it. From a peer it learns the master that replaced it, by the higher epoch.
 func introduce(g *fleet.InstanceGoal, in Instance) []Step {
-	if g.Seed == nil {
+	master := in.Sentinel.Master
+	if g.Seed != nil {
+		master = g.Seed.Master
+	}
+	if !Strangers(g, in.Sentinel) || master == (fleet.Addr{}) {
 		return nil
 	}
 	var steps []Step
 	for _, m := range g.Sentinels {
 		if m.Addr != g.Addr && !in.Sentinel.Peers[m.ID] && in.Listening[m.Addr] {
-			steps = append(steps, Step{Kind: Introduce, Instance: g.ID, Peer: m, Reason: m.Node + " listens"})
+			steps = append(steps, Step{Kind: Introduce, Instance: g.ID, Peer: m, Master: master, Reason: m.Node + " listens"})
 		}
 	}
 	return steps
+}
+
+// Strangers: there are sentinels of the group that a running one is to be introduced
+// to as soon as they listen. In a group that serves that is one which speaks to no
+// other sentinel at all; whoever speaks to one hears of the rest.
+func Strangers(g *fleet.InstanceGoal, s *Sentinel) bool {
+	if g.Seed == nil && slices.Contains(slices.Collect(maps.Values(s.Reached)), true) {
+		return false
+	}
+	return slices.ContainsFunc(g.Sentinels, func(m fleet.Member) bool { return m.Addr != g.Addr && !s.Peers[m.ID] })
 }

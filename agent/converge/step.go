@@ -61,8 +61,8 @@ type Step struct {
 	Fenced bool
 	// Peer is whom to introduce.
 	Peer fleet.Member
-	// Peers are whom to introduce again after Forget, and Master the master that
-	// the sentinel names.
+	// Peers are whom to introduce again after Forget, and Master, there and at
+	// Introduce, the master that the sentinel names.
 	Peers  []fleet.Member
 	Master fleet.Addr
 }

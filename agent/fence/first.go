@@ -29,7 +29,7 @@ func First(c Case) Decision {
 		// Sentinels learn of a replica from its master alone: one that begins to follow
 		// a master which is being replaced would stay with it, unknown to all of them. A
 		// sentinel, which asks here without an address, hears of the new one from its
-		// peers, and its vote may be needed.
+		// peers, to which its agent introduces it, and its vote may be needed.
 		if v, ok := switching(c.Sentinels); ok && c.Self.Addr != (fleet.Addr{}) {
 			return hold("failover-under-way", fmt.Sprintf("it is new here, and the sentinel on %s is failing over", v.Node))
 		}

@@ -82,7 +82,7 @@ func (o *Observer) sentinel(ctx context.Context, g fleet.InstanceGoal, w *watche
 		reached[p.ID] = p.Reached && !strings.Contains(p.Flags, "down") && !strings.Contains(p.Flags, "disconnected")
 	}
 	s.Facts.Sentinel = &converge.Sentinel{Peers: peers, Reached: reached, Master: info.Report.Master}
-	if g.Seed != nil && len(peers) < len(g.Sentinels)-1 {
+	if converge.Strangers(&g, s.Facts.Sentinel) {
 		s.Facts.Listening = o.listening(ctx, g.Addr, g.Sentinels)
 	}
 }

@@ -312,6 +312,39 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// TestHelloLeadsToTheMaster: a sentinel that began to watch a master which ended then
+// knows nobody, and nobody knows it; once a peer is made known to it, it learns from
+// that one who took over.
+func TestHelloLeadsToTheMaster(t *testing.T) {
+	t.Parallel()
+	m := secured(t)
+	r := replicaOf(t, m)
+	old := sentinel(t, 0, m.addr, fmt.Sprintf("sentinel known-replica main %s %d", r.addr.Host, r.addr.Port))
+	c := dialSentinel(t, old.addr)
+	until(t, "the replica can be promoted", func() bool {
+		v := observe(t, c, false)
+		return len(v.Report.Replicas) == 1 && v.Report.Replicas[0].Promotable
+	})
+	if err := c.Failover(t.Context(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the replica is the master", func() bool { return observe(t, c, false).Report.Master == r.addr })
+	m.kill()
+	late := dialSentinel(t, sentinel(t, 1, m.addr).addr)
+	if v := observe(t, late, false); v.Report.Master != m.addr || len(v.Report.Peers) > 0 {
+		t.Fatalf("the late one begins with %+v", v.Report)
+	}
+	err := late.Hello(t.Context(), redis.Hello{Addr: old.addr, MyID: id(0), MasterName: "main", Master: m.addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the late one names the master", func() bool {
+		v := observe(t, late, false)
+		return v.Report.Master == r.addr && v.Report.ConfigEpoch == 1
+	})
+	until(t, "the other one knows it", func() bool { return len(observe(t, c, false).Report.Peers) == 1 })
+}
+
 func TestSentinelPassword(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
