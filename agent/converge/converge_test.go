@@ -243,6 +243,45 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 	}
 }
 
+// TestPriorityBesideAServerThatIsFurther: without an append-only file a replica comes
+// back with its last snapshot, and one that went on has what it lacks, also where
+// that one is no master and is kept from a promotion itself (S19, data-wins).
+func TestPriorityBesideAServerThatIsFurther(t *testing.T) {
+	further := fence.ServerView{Addr: addr("n3", 6379), Answered: true, Role: fleet.RoleReplica, Keys: 22, ReplID: "new", ReplID2: "old", Offset: 4186}
+	for name, tc := range map[string]struct {
+		appendonly, lineage string
+		offset              int64
+		edit                func(*fence.ServerView)
+		want                int
+	}{
+		"further in the same history":        {"no", "new", 3118, func(*fence.ServerView) {}, 0},
+		"further, in a history that goes on": {"no", "old", 3118, func(*fence.ServerView) {}, 0},
+		"a byte further":                     {"no", "new", 4185, func(*fence.ServerView) {}, 0},
+		"as far":                             {"no", "new", 4186, func(*fence.ServerView) {}, 100},
+		"of another history":                 {"no", "other", 3118, func(*fence.ServerView) {}, 100},
+		"the files tell no history":          {"no", "", 0, func(s *fence.ServerView) { s.ReplID2 = "" }, 100},
+		"it is empty":                        {"no", "new", 3118, func(s *fence.ServerView) { s.Keys = 0 }, 100},
+		"it does not answer":                 {"no", "new", 3118, func(s *fence.ServerView) { s.Answered = false }, 100},
+		"with an append-only file":           {"yes", "new", 3118, func(*fence.ServerView) {}, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := goal(fleet.KindRedis, func(g *fleet.InstanceGoal) { g.Config = fleet.Directives{"appendonly": {tc.appendonly}} })
+			other := further
+			tc.edit(&other)
+			in := Instance{Identity: group, Memory: Memory{Started: true, HadData: true, ReplID: "new", Lineages: "new old other"},
+				Disk:      Disk{Follows: addr("n2", 6379), Dataset: fleet.Dataset{Present: true, ReplID: tc.lineage, Offset: tc.offset}},
+				Sentinels: make([]fence.SentinelView, 3), Servers: []fence.ServerView{{Addr: addr("n2", 6379)}, other}}
+			out := Plan(g, Facts{Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+			if len(out.Steps) != 1 || out.Steps[0].Follow != addr("n2", 6379) {
+				t.Fatalf("it does not start as a replica: %+v %v", out.Steps, out.Reasons)
+			}
+			if got := out.Steps[0].Priority; got != tc.want {
+				t.Errorf("priority %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestStepsInFull: what a step says beside its kind, and the fence's rule.
 func TestStepsInFull(t *testing.T) {
 	now := time.Unix(1000, 0)

@@ -55,7 +55,8 @@ const aloneFor = time.Minute
 
 // leftBehind: the replica holds data, and the group took writes without it, so
 // that it would lose them as the next master: its master answers and holds data,
-// or most sentinels have run all the time. Sentinel itself takes a replica that
+// or another server that answers has gone further, or most sentinels have run all
+// the time. Sentinel itself takes a replica that
 // has never had a link since its start for a good one, however old its data is
 // (hazard S19; seen on Redis 7.0.15: 500 of 501 acknowledged writes lost). After a
 // loss of power everywhere nobody was left behind, and any replica may have to
@@ -66,7 +67,7 @@ func leftBehind(g *fleet.InstanceGoal, in Instance, c fence.Case, master fleet.A
 	}
 	if slices.ContainsFunc(in.Servers, func(s fence.ServerView) bool {
 		return s.Addr == master && s.Answered && (s.Keys > 0 || s.Loading)
-	}) {
+	}) || outrun(c) {
 		return true
 	}
 	ran := 0
@@ -76,6 +77,15 @@ func leftBehind(g *fleet.InstanceGoal, in Instance, c fence.Case, master fleet.A
 		}
 	}
 	return in.Disk.Dataset.Present && ran >= fleet.Majority(len(in.Sentinels))
+}
+
+// outrun: a server that answers is further in the history that the files of this
+// one tell. Only without an append-only file are they all that it comes back with;
+// with one, they say no more than where that began.
+func outrun(c fence.Case) bool {
+	return c.Self.Volatile && c.Self.Lineage != "" && slices.ContainsFunc(c.Servers, func(s fence.ServerView) bool {
+		return s.Answered && s.Keys > 0 && s.Offset > c.Self.Offset && (s.ReplID == c.Self.Lineage || s.ReplID2 == c.Self.Lineage)
+	})
 }
 
 func fresh(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Fresh }

@@ -44,6 +44,13 @@ func TestReasonsInFull(t *testing.T) {
 			at.Redis(w, "n4").Dataset = nil
 		}, "redis-main-6379 on n1, the last master, is held; no replica can be promoted: bring the last master or a replica with its data back " +
 			"(n2 had not caught up and would lose what was written since; to have it promoted all the same: redis-cli CONFIG SET replica-priority 100 there)."},
+		{"several are kept from it: Sentinel is to choose among all of them", fleet.Sentinel, func(w fleet.World) {
+			promoteNobody(w)
+			for _, node := range []string{"n2", "n3"} {
+				at.Redis(w, node).Redis.ReplicaPriority = 0
+			}
+		}, "redis-main-6379 on n1, the last master, is held; no replica can be promoted: bring the last master or a replica with its data back " +
+			"(n2 and n3 had not caught up and would lose what was written since; to have the one promoted that is furthest: redis-cli CONFIG SET replica-priority 100 on all of them)."},
 		{"two claim it, the sentinels name one that loads", fleet.Sentinel, func(w fleet.World) {
 			demoteNobody(w, "n2")
 			at.Redis(w, "n1").Redis.Loading = true

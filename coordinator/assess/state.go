@@ -145,8 +145,13 @@ func (v *view) leftBehind() string {
 	if len(kept) == 0 {
 		return ""
 	}
+	if len(kept) > 1 {
+		// One alone would be taken however little it has.
+		return fmt.Sprintf(" (%s had not caught up and would lose what was written since; to have the one promoted that is furthest: "+
+			"redis-cli CONFIG SET replica-priority 100 on all of them)", list(nodesOf(kept)))
+	}
 	return fmt.Sprintf(" (%s had not caught up and would lose what was written since; to have it promoted all the same: "+
-		"redis-cli CONFIG SET replica-priority 100 there)", list(nodesOf(kept)))
+		"redis-cli CONFIG SET replica-priority 100 there)", kept[0].node)
 }
 
 // failing are the checks that do not hold, without those that do not count.

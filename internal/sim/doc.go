@@ -17,6 +17,7 @@
 //	faults.go      how each event of a schedule is carried out
 //	clients.go     clients that write
 //	overtaken.go   what an operator does about hazard S22
+//	behind.go      what an operator does where all replicas are kept back (S19)
 //	invariants.go  the promises, as they can be judged here
 //	coverage.go    how often each fault, label and transition came up
 package sim

@@ -40,6 +40,7 @@ func (w *World) settle(ctx context.Context) {
 		}
 		if data = w.dataPlane(ctx); data != "" {
 			w.mendOvertaken(ctx)
+			w.promoteBehind(ctx)
 			continue
 		}
 		if verdict = w.verdict(); verdict == "" && !excused {

@@ -58,7 +58,9 @@ type World struct {
 	failures  []string
 	// overtaken: an operator has mended a failover that another one overtook.
 	overtaken bool
-	waits     sync.WaitGroup
+	// promoted: an operator has let a replica be promoted that was left behind.
+	promoted bool
+	waits    sync.WaitGroup
 }
 
 // labelAt is a point of a label.
