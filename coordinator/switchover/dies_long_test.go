@@ -13,11 +13,11 @@ import (
 	"github.com/redfleet/redfleet/internal/switchover"
 )
 
-// TestDoerDies ends whoever switches at each of its effects, as by kill -9. The writes
+// TestDoerDiesLong ends whoever switches at each of its effects, as by kill -9. The writes
 // go on by themselves; until the sentinel is asked nothing is changed, and from the
 // moment the old master is a replica nothing is lost. In between the group becomes
 // whole under the new master, and what the old one took after the pause is counted.
-func TestDoerDies(t *testing.T) {
+func TestDoerDiesLong(t *testing.T) {
 	for i, label := range Labels() {
 		for _, at := range []effect.Point{effect.Before, effect.After} {
 			t.Run(fmt.Sprintf("%s %s", at, label), func(t *testing.T) {

@@ -5,6 +5,8 @@ package switchover
 import (
 	"context"
 	"errors"
+	"os"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -14,10 +16,14 @@ import (
 	"github.com/redfleet/redfleet/internal/switchover"
 )
 
-// TestPlannedLong switches the master many times at each durability, and at the
-// shortest down-after, while clients write as fast as they get answers.
+// TestPlannedLong switches the master three times, or as often as REDFLEET_ROUNDS
+// says, at each durability, and at the shortest down-after, while clients write as
+// fast as they get answers.
 func TestPlannedLong(t *testing.T) {
-	const rounds = 20
+	rounds := 3
+	if n, err := strconv.Atoi(os.Getenv("REDFLEET_ROUNDS")); err == nil {
+		rounds = n
+	}
 	bounded := []string{"min-replicas-to-write 1", "min-replicas-max-lag 9"}
 	for name, c := range map[string]struct {
 		durability fleet.Durability
@@ -35,9 +41,9 @@ func TestPlannedLong(t *testing.T) {
 	}
 }
 
-// TestLateReplica: a replica that comes into step while the writes are held is waited
+// TestLateReplicaLong: a replica that comes into step while the writes are held is waited
 // for.
-func TestLateReplica(t *testing.T) {
+func TestLateReplicaLong(t *testing.T) {
 	t.Parallel()
 	g := newGroup(t)
 	g.record(1, time.Millisecond)
@@ -52,10 +58,10 @@ func TestLateReplica(t *testing.T) {
 	judged(t, g.judge(began), []Outcome{out})
 }
 
-// TestHeldUp: whoever switches is frozen itself until the pause is over. Before the
+// TestHeldUpLong: whoever switches is frozen itself until the pause is over. Before the
 // sentinel is asked nothing is changed; afterwards the switch is ended, and said to
 // have lost what the master took meanwhile.
-func TestHeldUp(t *testing.T) {
+func TestHeldUpLong(t *testing.T) {
 	t.Parallel()
 	for label, want := range map[effect.Label]error{LabelPause: ErrUnchanged, LabelDemote: ErrLapsed} {
 		t.Run(string(label), func(t *testing.T) {
@@ -84,9 +90,9 @@ func TestHeldUp(t *testing.T) {
 	}
 }
 
-// TestStoppedBefore: where it is told to stop before the sentinel was asked, nothing
+// TestStoppedBeforeLong: where it is told to stop before the sentinel was asked, nothing
 // was changed.
-func TestStoppedBefore(t *testing.T) {
+func TestStoppedBeforeLong(t *testing.T) {
 	t.Parallel()
 	g := newGroup(t)
 	g.record(1, time.Millisecond)
