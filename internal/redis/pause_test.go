@@ -38,6 +38,11 @@ func TestPause(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 	replica := dial(t, r.addr, password)
+	// Its master calls it online while it still loads what it was sent.
+	until(t, "the replica is in step", func() bool {
+		in, err := replica.Observe(ctx)
+		return err == nil && !in.Loading && in.LinkUp && in.Offset >= held.Offset
+	})
 	if err := errors.Join(replica.ReplicaOf(ctx, fleet.Addr{}), old.ReplicaOf(ctx, r.addr), old.Unpause(ctx)); err != nil {
 		t.Fatal(err)
 	}
