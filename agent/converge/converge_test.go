@@ -282,6 +282,31 @@ func TestPriorityBesideAServerThatIsFurther(t *testing.T) {
 	}
 }
 
+// TestPriorityOfAnOvertakenMaster: the elected master of a fresh group that comes
+// after the sentinels have promoted another is empty beside one that takes writes,
+// and must not be promotable before it has those (S19). A replica of the elected
+// one lacks nothing.
+func TestPriorityOfAnOvertakenMaster(t *testing.T) {
+	for name, tc := range map[string]struct {
+		elected   string
+		sentinels []fence.SentinelView
+		want      int
+	}{
+		"another was promoted":     {"n1", votes("n2"), 0},
+		"it follows the elected":   {"n2", nil, 100},
+		"the elected, as promoted": {"n2", votes("n2"), 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := goal(fleet.KindRedis, seeded(tc.elected, true))
+			in := Instance{Identity: group, Sentinels: tc.sentinels, Listening: map[fleet.Addr]bool{addr("n2", 6379): true}}
+			out := Plan(g, Facts{Now: time.Unix(1000, 0), Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+			if len(out.Steps) != 1 || out.Steps[0].Follow != addr("n2", 6379) || out.Steps[0].Priority != tc.want {
+				t.Errorf("%+v %v", out.Steps, out.Reasons)
+			}
+		})
+	}
+}
+
 // TestStepsInFull: what a step says beside its kind, and the fence's rule.
 func TestStepsInFull(t *testing.T) {
 	now := time.Unix(1000, 0)

@@ -32,7 +32,7 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 	}
 	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
 		Fenced: row.Step == fleet.StepReturn, Quick: d.Rule == fence.RuleQuickRestart, GaveUp: in.Memory.GaveUp, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
-	if d.Follow != (fleet.Addr{}) && !fresh(g) && (lacksData(in) || leftBehind(g, in, c, d.Follow)) {
+	if d.Follow != (fleet.Addr{}) && !besideNone(g, d.Follow) && (lacksData(in) || leftBehind(g, in, c, d.Follow)) {
 		s.Priority = 0
 	}
 	return []Step{s}, why{d.Rule, d.Reason}
@@ -88,7 +88,12 @@ func outrun(c fence.Case) bool {
 	})
 }
 
-func fresh(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Fresh }
+// besideNone: nobody in the group held data when its initial master was elected,
+// and that one is still the master to follow. One that the sentinels have promoted
+// since may have taken writes (hazard S19).
+func besideNone(g *fleet.InstanceGoal, master fleet.Addr) bool {
+	return g.Seed != nil && g.Seed.Fresh && master == g.Seed.Master
+}
 
 func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 	c := fence.Case{

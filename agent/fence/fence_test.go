@@ -280,6 +280,9 @@ func TestTheFirstOfANewerEpochIsTold(t *testing.T) {
 
 func TestFirst(t *testing.T) {
 	me, other := addr("n1"), addr("n2")
+	elected := func(views []SentinelView) Case {
+		return Case{Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}, Sentinels: views}
+	}
 	cases := map[string]struct {
 		c      Case
 		start  bool
@@ -303,7 +306,16 @@ func TestFirst(t *testing.T) {
 		"the elected master": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: me, Fresh: true}}, true, fleet.Addr{}, "seed"},
 		"the elected master lost its disk, a replica holds writes": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me},
 			Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 3}}, Seed: &fleet.Seed{Master: me, Fresh: true}}, false, fleet.Addr{}, "no-empty-master"},
-		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
+		"sentinels run before the elected master ever did, and can promote a replica": {
+			elected(names(me, 3, canPromote(other))), false, fleet.Addr{}, "await-failover"},
+		"one of them is failing over": {
+			elected(append(names(me, 2, func(v *SentinelView) { v.Flags = "master,o_down,failover_in_progress" }), silent(1)...)), false, fleet.Addr{}, "failover-under-way"},
+		"they are too young to have counted it out": {
+			elected(names(me, 3, func(v *SentinelView) { v.Promotable, v.Uptime = []fleet.Addr{other}, time.Second })), true, fleet.Addr{}, "young-sentinels"},
+		"they have promoted another that is empty too":     {elected(append(names(other, 2, nil), silent(1)...)), true, other, "follow"},
+		"a minority of them can promote nobody":            {elected(append(names(me, 1, canPromote(other)), silent(2)...)), true, fleet.Addr{}, "seed"},
+		"a minority of them that names another is no word": {elected(append(names(other, 1, nil), silent(2)...)), true, fleet.Addr{}, "seed"},
+		"an elected replica":                               {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
 		"a late node learns the master from the sentinels": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
 		"a late node waits for a failover's end": {

@@ -52,19 +52,31 @@ func firstForming(c Case) Decision {
 		return hold("no-empty-master",
 			"it was elected as the initial master of a group with data, and its own data is gone since: bring its data folder back")
 	case elected:
-		// It may be no first start: the node can have lost its disk while the group
-		// forms, with writes of clients on its replicas already (no-empty-master).
-		if d, lost := lostData(c); lost {
-			if named, votes, _ := majorityMaster(c.Sentinels); votes > len(c.Sentinels)/2 && named != c.Self.Addr {
-				return decideFollow(c, named)
-			}
-			return d
-		}
-		return start("seed", fleet.Addr{}, "elected as the initial master")
+		return firstElected(c)
 	case c.Seed.Fresh:
 		return start("seed", c.Seed.Master, reason)
 	}
 	return follow(c, "seed", c.Seed.Master, reason)
+}
+
+// firstElected: the seed makes it the master, unless the group's sentinels run
+// already: they know the replicas from their first file, and may have counted this
+// node out before it ever ran and be about to promote one (hazard S20). From their
+// majority on it starts as any old master does.
+func firstElected(c Case) Decision {
+	need := len(c.Sentinels)/2 + 1
+	if named, votes, _ := majorityMaster(c.Sentinels); votes >= need {
+		if named != c.Self.Addr {
+			return decideFollow(c, named)
+		}
+		return decideNamed(c, need)
+	}
+	// It may be no first start: the node can have lost its disk while the group
+	// forms, with writes of clients on its replicas already (no-empty-master).
+	if d, lost := lostData(c); lost {
+		return d
+	}
+	return start("seed", fleet.Addr{}, "elected as the initial master")
 }
 
 func firstReplication(c Case) Decision {

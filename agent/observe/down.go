@@ -53,7 +53,7 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	}
 	if g.Seed != nil && !s.Facts.Memory.Started && (g.Seed.Fresh || !s.Facts.Disk.Dataset.Present) {
 		if elected := g.Kind == fleet.KindRedis && g.Seed.Master == g.Addr; !elected || len(s.Facts.Listening) == 0 {
-			return s // a first start while forming asks nobody, unless data is at stake
+			return s // a first start while forming asks nobody, unless data is at stake or a server runs that can be promoted
 		}
 	}
 	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
