@@ -257,6 +257,15 @@ func TestNoEmptyMaster(t *testing.T) {
 				b, _ := os.ReadFile(filepath.Join(f.AgentConfig(master).StateDir, "instances", "redis-main-6379.json"))
 				return strings.Contains(string(b), `"had_data": true`)
 			})
+			// Replication is asynchronous: a master that dies at once may take the write along.
+			eventually(t, 5*time.Second, "every replica has the data", func() bool {
+				for i := 1; i <= 3; i++ {
+					if got, _, err := f.Redis(i).Get(t.Context(), "kept"); err != nil || got != "yes" {
+						return false
+					}
+				}
+				return true
+			})
 			wipe(t, f, master)
 			replica := master%3 + 1
 			if topology == fleet.Sentinel {
