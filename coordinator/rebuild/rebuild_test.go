@@ -194,6 +194,16 @@ func TestMake(t *testing.T) {
 				}
 			},
 		},
+		"a node's disk went after it had offered what it kept": {
+			func(f *Found) { // its agent is another one, which never followed a goal
+				f.Reports["n2"] = fleet.ReportRecord{Alive: true, Report: fleet.Report{Format: fleet.Format, Node: "n2", Address: "10.0.0.12"}}
+			},
+			func(t *testing.T, p Plan) {
+				if d := cmp.Diff(Make(found()).Goals, p.Goals); d != "" || p.Control.Committed != 5 || len(p.Missing) > 0 {
+					t.Errorf("committed %d, missing %v\n%s", p.Control.Committed, p.Missing, d)
+				}
+			},
+		},
 		"without a node that is gone": {
 			func(f *Found) {
 				delete(f.Offers, "n3")

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -17,16 +19,18 @@ const overtakenFor = 20 * time.Second
 // master any more, under the epoch of the failover that overtook its own. Its peers
 // say nothing newer, so nothing in the group mends it; verify names it, and the next
 // failover, asked of a sentinel that is right, does. Whether it does is judged like
-// all else.
+// all else. Where no cut and no freeze explains how two failovers met, they must have
+// been seen to meet: the new master that is killed while the first one goes on is
+// enough (seed 177).
 func (w *World) mendOvertaken(ctx context.Context) {
-	if w.overtaken || w.schedule.oneMaster() || w.now() < w.schedule.end()+overtakenFor {
-		return // where nothing explains two masters, nothing explains two failovers either
-	}
-	right, found := w.beside(ctx)
-	if !found {
+	if w.overtaken.Load() || w.now() < w.schedule.end()+overtakenFor {
 		return
 	}
-	w.overtaken = true
+	right, wrong := w.beside(ctx)
+	if len(wrong) == 0 || w.schedule.oneMaster() && !w.failovers.overtook(wrong) {
+		return
+	}
+	w.overtaken.Store(true) // before the asking, which is no planned failover: nothing holds the old master's writes
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	replies, err := w.clients.talk(ctx, right.String(), "SENTINEL FAILOVER main")
@@ -34,9 +38,9 @@ func (w *World) mendOvertaken(ctx context.Context) {
 	w.cover.rule("overtaken failover (S22)")
 }
 
-// beside gives a sentinel that names the master, where another one names a replica
-// under the same epoch and neither has a failover under way.
-func (w *World) beside(ctx context.Context) (right fleet.Addr, found bool) {
+// beside gives a sentinel that names the master, and those that name a replica under
+// the same epoch; none where any has a failover under way.
+func (w *World) beside(ctx context.Context) (right fleet.Addr, wrong []fleet.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	via, password := redis.Network{Dialer: dialer{w}}, w.clients.secret()
@@ -47,7 +51,7 @@ func (w *World) beside(ctx context.Context) (right fleet.Addr, found bool) {
 		info, err := server.Observe(ctx)
 		_ = server.Close()
 		if err != nil {
-			return fleet.Addr{}, false
+			return fleet.Addr{}, nil
 		}
 		roles[at] = info.Role
 		at.Port = 26379
@@ -55,7 +59,7 @@ func (w *World) beside(ctx context.Context) (right fleet.Addr, found bool) {
 		views[at], err = sentinel.Observe(ctx, "main", false)
 		_ = sentinel.Close()
 		if err != nil || strings.Contains(views[at].Report.MasterFlags, "failover") {
-			return fleet.Addr{}, false
+			return fleet.Addr{}, nil
 		}
 	}
 	for _, n := range w.members() {
@@ -65,10 +69,51 @@ func (w *World) beside(ctx context.Context) (right fleet.Addr, found bool) {
 			break
 		}
 	}
-	for _, v := range views {
+	if right == (fleet.Addr{}) {
+		return right, nil
+	}
+	for at, v := range views {
 		if roles[v.Report.Master] == fleet.RoleReplica && v.Report.ConfigEpoch == views[right].Report.ConfigEpoch {
-			found = true
+			wrong = append(wrong, at)
 		}
 	}
-	return right, found && right != fleet.Addr{}
+	return right, wrong
+}
+
+// failovers notes, from what the sentinels of group main tell, whose failover was
+// overtaken: another one was elected while it was still at its own. The zero value
+// is ready; it may be used from several goroutines.
+type failovers struct {
+	mu        sync.Mutex
+	leads     map[string]bool
+	overtaken map[string]bool
+}
+
+// told takes one event as Sentinel writes it to its log.
+func (f *failovers) told(sentinel, event string) {
+	name, of, _ := strings.Cut(event, " ")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case name == "sentinel": // it starts anew, and leads nothing
+		delete(f.leads, sentinel)
+	case !strings.HasPrefix(of, "master main "):
+	case name == "+elected-leader":
+		if f.leads == nil {
+			f.leads, f.overtaken = map[string]bool{}, map[string]bool{}
+		}
+		for other := range f.leads {
+			f.overtaken[other] = other != sentinel || f.overtaken[other]
+		}
+		f.leads[sentinel] = true
+	case name == "+failover-end", strings.HasPrefix(name, "-failover-abort"):
+		delete(f.leads, sentinel)
+	}
+}
+
+// overtook: each of them was overtaken.
+func (f *failovers) overtook(sentinels []fleet.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !slices.ContainsFunc(sentinels, func(a fleet.Addr) bool { return !f.overtaken[a.String()] })
 }

@@ -163,12 +163,29 @@ func (j *judge) recovered() {
 			continue
 		}
 		b, _ := json.Marshal(g)
-		if known, seen := j.goals[n.name+" "+g.FleetID+" "+jsonNumber(g.Epoch)]; !seen || known != string(b) || g.Epoch > j.epochs[n.name] {
-			j.w.fail("resumable", "the goal that was recovered for %s (epoch %d) is not one that it followed", n.name, g.Epoch)
+		last, keeps := j.epochs[n.name]
+		if wrong := recoveredGoal(string(b), j.goals[n.name+" "+g.FleetID+" "+jsonNumber(g.Epoch)], g.Epoch, last, keeps); wrong != "" {
+			j.w.fail("resumable", "the goal that was recovered for %s (epoch %d) %s", n.name, g.Epoch, wrong)
 		}
 	}
 	j.lostConsul, j.halfFormed, j.recoveries = false, false, j.recoveries+1
 	clear(j.lostDisk)
+}
+
+// recoveredGoal says what is wrong with a node's goal after a recovery; empty where
+// nothing is. followed is the goal of that epoch as the node followed it. A node that
+// keeps its state folder has the last one back. One whose disk went after it had
+// offered what it kept has no last one to be held to: what it offered stands in Consul
+// for as long as there is no control record, and its new agent, which never followed a
+// goal, neither offers nor removes anything.
+func recoveredGoal(recovered, followed string, epoch, last uint64, keeps bool) string {
+	switch {
+	case recovered != followed:
+		return "is not one that it followed"
+	case keeps && epoch != last:
+		return "is not the last one that it followed, which is " + jsonNumber(last)
+	}
+	return ""
 }
 
 // sameGroup: a group that any node follows is back as it was, with its password.

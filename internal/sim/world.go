@@ -56,8 +56,10 @@ type World struct {
 	cuts      map[string]int
 	slow      atomic.Int32
 	failures  []string
-	// overtaken: an operator has mended a failover that another one overtook.
-	overtaken bool
+	// overtaken: an operator has mended a failover that another one overtook;
+	// failovers says which were.
+	overtaken atomic.Bool
+	failovers failovers
 	// promoted: an operator has let a replica be promoted that was left behind.
 	promoted bool
 	waits    sync.WaitGroup

@@ -16,7 +16,8 @@ const lookForMasters = 50*time.Millisecond + 17*time.Nanosecond
 // watchMasters looks for two servers that take writes at once (docs/guarantees.md,
 // "Two masters"), in runs in which nothing but an end, a start or Consul explains it:
 // a cut, a freeze, a second opinion of an operator's and a disk that cannot be written
-// leave the sentinels with two for as long as that page says.
+// leave the sentinels with two for as long as that page says. So does an operator's
+// SENTINEL FAILOVER by hand, which ends the watch (mendOvertaken).
 func (w *World) watchMasters(ctx context.Context) {
 	if !w.schedule.oneMaster() {
 		return
@@ -26,6 +27,9 @@ func (w *World) watchMasters(ctx context.Context) {
 		for ctx.Err() == nil {
 			pause(ctx, lookForMasters)
 			masters := w.takesWrites()
+			if w.overtaken.Load() {
+				return
+			}
 			switch {
 			case len(masters) < 2:
 				since = 0
