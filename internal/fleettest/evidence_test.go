@@ -16,6 +16,7 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 	clients "github.com/redfleet/redfleet/internal/history"
 	"github.com/redfleet/redfleet/internal/history/record"
+	"github.com/redfleet/redfleet/internal/redis"
 )
 
 // evident gives a group a down-after that leaves an agent time to ask on a machine
@@ -54,8 +55,41 @@ func newCrash(t *testing.T, c *cut, edit func(*fleet.GroupSpec)) *crashScene {
 	eventually(t, servingIn, "the master's agent knows that the group serves", func() bool {
 		return strings.Contains(read(t, memoryFile(s.Fleet, s.old)), `"served": true`)
 	})
+	eventually(t, failoverIn, "each sentinel could promote a replica", s.promotable)
+	eventually(t, failoverIn, "both replicas are online", func() bool {
+		in, err := s.Redis(s.old).Observe(t.Context())
+		return err == nil && len(in.Replicas) == 2 && !slices.ContainsFunc(in.Replicas, func(r redis.Replica) bool { return r.State != "online" })
+	})
+	time.Sleep(masterLook) // its agent has seen that too
 	s.record()
 	return s
+}
+
+// masterLook is above the second in which an agent looks at a server that runs.
+const masterLook = 1500 * time.Millisecond
+
+// promotable: the master's agent and every sentinel have seen both replicas in step.
+// One that looked while they still synced knows better only with its next look, for a
+// sentinel 10 s later, and until then nobody is asked for a failover.
+func (s *crashScene) promotable() bool {
+	w, err := s.World(s.t.Context())
+	if err != nil {
+		return false
+	}
+	rec := w.Reports[fmt.Sprintf("n%d", s.old)]
+	master := rec.Report.Instance(fleet.NewInstanceID(fleet.KindRedis, "main", redisPort))
+	if master == nil || master.Redis == nil || len(master.Redis.Replicas) != 2 {
+		return false
+	}
+	for i := 1; i <= 3; i++ {
+		rec := w.Reports[fmt.Sprintf("n%d", i)]
+		r := rec.Report.Instance(fleet.NewInstanceID(fleet.KindSentinel, "main", sentinelPort))
+		if r == nil || r.Sentinel == nil || len(r.Sentinel.Replicas) != 2 ||
+			slices.ContainsFunc(r.Sentinel.Replicas, func(x fleet.SeenInstance) bool { return !x.Promotable }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *crashScene) count(_ context.Context, l effect.Label, at effect.Point) error {
