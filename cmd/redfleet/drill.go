@@ -80,13 +80,8 @@ must hold did not · 5 another drill is under way · 6 not whole in time, or Con
 		ValidArgsFunction: completeGroups(&f.conn),
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.run(cmd, kind, args[0]) },
 	}
-	f.conn.flags(cmd)
-	f.conn.keyFlag(cmd)
-	f.out.flag(cmd)
+	f.usual(cmd)
 	flags := cmd.Flags()
-	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the group may take to be whole again")
-	flags.StringArrayVar(&f.force, "force", nil, "`CHECK` of redfleet verify that may be bad; repeatable")
-	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.StringVar(&f.svg, "svg", "", "`FILE` to draw the course of it into")
 	flags.StringVar(&f.history, "history", "", "`FILE` for all that was recorded, as JSON")
 	if kind.OnMachine() {
@@ -96,6 +91,17 @@ must hold did not · 5 another drill is under way · 6 not whole in time, or Con
 		flags.DurationVar(&f.cut, "for", drill.UsualCut, "how long the machine is cut off")
 	}
 	return cmd
+}
+
+// usual are the flags that a planned failover has too.
+func (f *drillFlags) usual(cmd *cobra.Command) {
+	f.conn.flags(cmd)
+	f.conn.keyFlag(cmd)
+	f.out.flag(cmd)
+	flags := cmd.Flags()
+	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the group may take to be whole again")
+	flags.StringArrayVar(&f.force, "force", nil, "`CHECK` of redfleet verify that may be bad; repeatable")
+	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 }
 
 func (f *drillFlags) run(cmd *cobra.Command, kind drill.Kind, group string) error {

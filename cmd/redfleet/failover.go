@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,13 +34,7 @@ reached.`,
 		ValidArgsFunction: completeGroups(&f.conn),
 		RunE:              func(cmd *cobra.Command, args []string) error { return f.failover(cmd, args[0]) },
 	}
-	f.conn.flags(cmd)
-	f.conn.keyFlag(cmd)
-	f.out.flag(cmd)
-	flags := cmd.Flags()
-	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long the group may take to be whole again")
-	flags.StringArrayVar(&f.force, "force", nil, "`CHECK` of redfleet verify that may be bad; repeatable")
-	flags.BoolVar(&f.yes, "yes", false, "do not ask")
+	f.usual(cmd)
 	return cmd
 }
 

@@ -18,18 +18,7 @@ import (
 // package switchover, or of the way to Consul.
 func Failover(ctx context.Context, o Options) (d drill.Switched, err error) {
 	o.Kind = drill.Failover
-	err = Locked(ctx, o.Client, o.Effects, o.Fleet, o.Who, o.limit(), func(ctx context.Context) error {
-		f, err := Look(ctx, o)
-		if err != nil {
-			return err
-		}
-		if err := f.Refused(); err != nil {
-			return err
-		}
-		password, err := openSecret(ctx, o)
-		if err != nil {
-			return err
-		}
+	err = judged(ctx, o, func(ctx context.Context, f Finding, password secret.Password) (err error) {
 		d, err = switched(ctx, o, f, password)
 		return err
 	})
@@ -39,8 +28,8 @@ func Failover(ctx context.Context, o Options) (d drill.Switched, err error) {
 func switched(ctx context.Context, o Options, f Finding, password secret.Password) (drill.Switched, error) {
 	began := time.Now()
 	out, err := switchover.Run(ctx, switchover.Options{Target: f.Target, Password: password, Master: f.Master, Ask: f.Ask, Effects: o.Effects, Tell: o.Tell})
-	d := drill.Switched{Fleet: o.Fleet, Group: o.Group, MasterBefore: f.Master.Node, MasterAfter: out.To.Node, At: began.UTC().Round(time.Second),
-		Forced: forced(f), HeldMS: out.Held.Milliseconds(), Warnings: append([]string{}, out.Warnings...)}
+	d := drill.Switched{Move: move(o, f, began), HeldMS: out.Held.Milliseconds(), Warnings: append([]string{}, out.Warnings...)}
+	d.MasterAfter = out.To.Node
 	if errors.Is(err, switchover.ErrUnchanged) {
 		d.MasterAfter = f.Master.Node
 		return d, err

@@ -31,7 +31,18 @@ const (
 // what Look said and a person agreed to may be over. Once it has begun it ends with a
 // report; an error beside an Outcome says what went wrong after that.
 func Run(ctx context.Context, o Options) (out Outcome, err error) {
-	err = Locked(ctx, o.Client, o.Effects, o.Fleet, o.Who, o.limit(), func(ctx context.Context) error {
+	err = judged(ctx, o, func(ctx context.Context, f Finding, password secret.Password) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, o.limit())
+		defer cancel()
+		out, err = carryOut(ctx, o, f, password)
+		return err
+	})
+	return out, err
+}
+
+// judged takes the lock, looks at the group and calls do only where it is fit for it.
+func judged(ctx context.Context, o Options, do func(ctx context.Context, f Finding, password secret.Password) error) error {
+	return Locked(ctx, o.Client, o.Effects, o.Fleet, o.Who, o.limit(), func(ctx context.Context) error {
 		f, err := Look(ctx, o)
 		if err != nil {
 			return err
@@ -43,12 +54,8 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, o.limit())
-		defer cancel()
-		out, err = carryOut(ctx, o, f, password)
-		return err
+		return do(ctx, f, password)
 	})
-	return out, err
 }
 
 // course is a drill under way.
@@ -84,8 +91,7 @@ func carryOut(ctx context.Context, o Options, f Finding, password secret.Passwor
 		h.Faults = []history.Fault{c.fault}
 	}
 	out := Outcome{History: h, Checked: history.Check(h)}
-	out.Report = drill.Report{Fleet: o.Fleet, Group: o.Group, Kind: o.Kind, At: at.UTC().Round(time.Second),
-		MasterBefore: f.Master.Node, Forced: forced(f)}.Fill(h, out.Checked)
+	out.Report = drill.Report{Move: move(o, f, at), Kind: o.Kind}.Fill(h, out.Checked)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanIn)
 	defer cancel()
 	if now, is := drill.NewMaster(c.t, sentinels(ending, c.t, password, false)); is {
@@ -117,14 +123,15 @@ func recording(t drill.Target, password secret.Password) record.Options {
 	return o
 }
 
-func forced(f Finding) []string {
-	out := []string{}
+// move begins a document: the master is where it was.
+func move(o Options, f Finding, at time.Time) drill.Move {
+	m := drill.Move{Fleet: o.Fleet, Group: o.Group, MasterBefore: f.Master.Node, At: at.UTC().Round(time.Second), Forced: []string{}}
 	for _, r := range f.Refusals {
 		if r.Forced {
-			out = append(out, r.Name)
+			m.Forced = append(m.Forced, r.Name)
 		}
 	}
-	return out
+	return m
 }
 
 // calm lets the clients write for a while; they must be able to.

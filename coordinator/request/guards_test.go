@@ -195,10 +195,7 @@ func TestALivingNodeIsWaitedFor(t *testing.T) {
 // TestTheMastersListTells: without sentinels a machine that does not report is gone
 // when its master has given it up.
 func TestTheMastersListTells(t *testing.T) {
-	to := newTown(t, fleet.Replication, 3)
-	to.dead["n3"] = true
-	to.report()
-	to.ask("n3", "")
+	to := deadWithoutSentinels(t)
 	to.until("leaving", 5, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestLeaving })
 	to.plan()
 	to.report()

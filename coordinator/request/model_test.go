@@ -51,6 +51,17 @@ func newTown(t *testing.T, topology fleet.Topology, nodes int) *town {
 	return to
 }
 
+// deadWithoutSentinels is a town of three without sentinels, in which n3 is dead and
+// has been asked for.
+func deadWithoutSentinels(t *testing.T) *town {
+	t.Helper()
+	to := newTown(t, fleet.Replication, 3)
+	to.dead["n3"] = true
+	to.report()
+	to.ask("n3", "")
+	return to
+}
+
 // join has a new machine report.
 func (to *town) join(node string) {
 	r := to.w.Reports["n1"].Report

@@ -194,10 +194,7 @@ func TestRemoveALiveNode(t *testing.T) {
 // TestWithoutSentinels: nobody has to forget; the master's own list tells that a
 // machine without an agent is gone.
 func TestWithoutSentinels(t *testing.T) {
-	to := newTown(t, fleet.Replication, 3)
-	to.dead["n3"] = true
-	to.report()
-	to.ask("n3", "")
+	to := deadWithoutSentinels(t)
 	to.until("done", 20, to.done)
 	if len(to.w.Groups[assesstest.Group].Members.Servers) != 2 {
 		t.Errorf("the members are %+v", to.w.Groups[assesstest.Group].Members)

@@ -154,7 +154,7 @@ func TestNewMaster(t *testing.T) {
 // TestSummary: what could not be compared is not called no loss.
 func TestSummary(t *testing.T) {
 	t.Parallel()
-	text := strings.Join(Report{Kind: Isolate, MasterBefore: "n1", Why: "roles: two masters"}.Summary(), "\n")
+	text := strings.Join(Report{Kind: Isolate, Move: Move{MasterBefore: "n1"}, Why: "roles: two masters"}.Summary(), "\n")
 	for _, want := range []string{"nothing is known of lost writes", "not whole in the time given: roles: two masters", "no node that most sentinels name", "after the cut"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)

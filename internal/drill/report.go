@@ -7,18 +7,24 @@ import (
 	"github.com/redfleet/redfleet/internal/history"
 )
 
-// Report is the document of `redfleet drill -o json`. Times are in milliseconds.
-type Report struct {
+// Move says whose master went where.
+type Move struct {
 	Fleet string `json:"fleet"`
 	Group string `json:"group"`
-	Kind  Kind   `json:"kind"`
-	// MasterBefore and MasterAfter are nodes; MasterAfter is empty where most
-	// sentinels named none at the end.
+	// MasterBefore and MasterAfter are nodes: the same one where nothing was changed;
+	// MasterAfter is empty where most sentinels named none at the end, or it was left to
+	// Sentinel.
 	MasterBefore string    `json:"master_before"`
 	MasterAfter  string    `json:"master_after"`
 	At           time.Time `json:"at"`
 	// Forced are the checks that were passed over.
 	Forced []string `json:"forced"`
+}
+
+// Report is the document of `redfleet drill -o json`. Times are in milliseconds.
+type Report struct {
+	Move
+	Kind Kind `json:"kind"`
 	// GapMS is the longest time in which no client got a write acknowledged, from the
 	// fault on; CalmGapMS the longest before it, for comparison.
 	GapMS     int64 `json:"gap_ms"`

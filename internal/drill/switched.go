@@ -1,21 +1,10 @@
 package drill
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // Switched is the document of `redfleet failover -o json`. Times are in milliseconds.
 type Switched struct {
-	Fleet string `json:"fleet"`
-	Group string `json:"group"`
-	// MasterBefore and MasterAfter are nodes: the same one where nothing was changed;
-	// MasterAfter is empty where it was left to Sentinel.
-	MasterBefore string    `json:"master_before"`
-	MasterAfter  string    `json:"master_after"`
-	At           time.Time `json:"at"`
-	// Forced are the checks that were passed over.
-	Forced []string `json:"forced"`
+	Move
 	// HeldMS is for how long writes were held.
 	HeldMS int64 `json:"held_ms"`
 	// WholeMS is from the begin until redfleet verify was good again; Why says what

@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -46,7 +45,7 @@ func freeAddr(t *testing.T) fleet.Addr {
 }
 
 // launch starts a program with these lines of configuration and waits until it
-// listens.
+// answers; the log of a test that fails has the program's own.
 func launch(t *testing.T, kind string, addr fleet.Addr, lines ...string) *process {
 	t.Helper()
 	p := &process{addr: addr, dir: t.TempDir(), kind: kind}
@@ -55,16 +54,22 @@ func launch(t *testing.T, kind string, addr fleet.Addr, lines ...string) *proces
 		t.Fatal(err)
 	}
 	p.start(t)
-	t.Cleanup(p.kill)
+	t.Cleanup(func() {
+		p.kill()
+		if log, err := os.ReadFile(p.log()); err == nil && t.Failed() {
+			t.Logf("%s of %s:\n%s", p.kind, p.addr, log)
+		}
+	})
 	return p
 }
 
 func (p *process) conf() string { return filepath.Join(p.dir, "conf") }
+func (p *process) log() string  { return filepath.Join(p.dir, "log") }
 
 func (p *process) start(t *testing.T) {
 	t.Helper()
 	p.cmd = exec.Command("/usr/bin/"+p.kind, p.conf())
-	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +78,25 @@ func (p *process) start(t *testing.T) {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, p.kind+" listens", func() bool {
-		c, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.addr.String())
-		if err != nil {
-			return false
-		}
-		return c.Close() == nil
-	})
+	until(t, p.kind+" answers", func() bool { return answers(p.addr) })
+}
+
+// answers tells whether a server's loop serves clients, be it with an error: the
+// kernel takes connections before that.
+func answers(addr fleet.Addr) bool {
+	c, err := net.DialTimeout("tcp", addr.String(), time.Second)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = c.Close() }()
+	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false
+	}
+	if _, err := c.Write([]byte("PING\r\n")); err != nil {
+		return false
+	}
+	n, err := c.Read(make([]byte, 64))
+	return err == nil && n > 0
 }
 
 // kill ends this very process, and waits for it.
