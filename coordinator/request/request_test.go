@@ -59,12 +59,7 @@ func TestReplaceADeadNode(t *testing.T) {
 // TestAReturningNodeHoldsTheOthersBack: what is to be forgotten is up again, so no
 // sentinel forgets, since it would learn it again.
 func TestAReturningNodeHoldsTheOthersBack(t *testing.T) {
-	to := newTown(t, fleet.Sentinel, 3)
-	to.dead["n3"] = true
-	to.join("n4")
-	to.pass()
-	to.ask("n3", "n4")
-	to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+	to := forgetting(t)
 	r := assesstest.SentinelOn(to.w, "n2").Sentinel
 	assesstest.Seen(r.Peers, assesstest.SentinelAddr("n3")).Flags = "sentinel"
 	s, _ := request.Next(to.w, request.Options{Known: func(string) time.Duration { return time.Hour }})
