@@ -15,6 +15,7 @@ import (
 
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
+	"github.com/redfleet/redfleet/internal/redistest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,15 +34,9 @@ type process struct {
 	cmd  *exec.Cmd
 }
 
-// freeAddr takes a port from the kernel.
 func freeAddr(t *testing.T) fleet.Addr {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", host+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return fleet.Addr{Host: host, Port: l.Addr().(*net.TCPAddr).Port}
+	return fleet.Addr{Host: host, Port: redistest.FreePort(t, host)}
 }
 
 // launch starts a program with these lines of configuration and waits until it

@@ -253,7 +253,7 @@ func TestUnreachable(t *testing.T) {
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	m := secured(t, "enable-debug-command yes")
-	sleeper := redis.DialTimeout(m.addr, password, 50*time.Millisecond)
+	sleeper := redis.DialTimeout(m.addr, password, 300*time.Millisecond)
 	defer func() { _ = sleeper.Close() }()
 	if err := sleeper.Ping(t.Context()); err != nil {
 		t.Fatal(err)

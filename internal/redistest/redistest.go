@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,17 +30,6 @@ type Proc struct {
 	output *bytes.Buffer
 	// Client is connected to it with its password.
 	Client *redis.Client
-}
-
-// FreePort asks the kernel for a port that nobody listens on at host.
-func FreePort(t testing.TB, host string) int {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Start runs redis-server with a configuration file and further arguments

@@ -22,8 +22,11 @@ func (l lines) of(path string) int {
 	return 0
 }
 
-// child is the path of a key in a table.
+// child is the path of a key in a table; the empty key is written as TOML does.
 func child(path, key string) string {
+	if key == "" {
+		key = `""`
+	}
 	if path == "" {
 		return key
 	}
