@@ -23,7 +23,7 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 	t := apply.Target{Goal: g, Password: password}
 	t.Redis, t.Sentinel = a.observer.Connections(g.ID)
 	switch s.Kind {
-	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF, converge.Retire, converge.SetQuorum,
+	case converge.StartRedis, converge.StartSentinel, converge.RaisePriority, converge.EnableAOF, converge.EndStranded, converge.Retire, converge.SetQuorum,
 		converge.Forget, converge.GiveWay, converge.Move, converge.MaskOrigin:
 		a.log.WithField("instance", s.Instance).Infof("%s: %s", s.Kind, s.Reason)
 	}
@@ -46,10 +46,11 @@ func (a *agent) do(ctx context.Context, s converge.Step) error {
 	return err
 }
 
-// tellMembers records what a change of the group's members did to a process.
+// tellMembers records what was done to a process of a group whose members changed.
 func (a *agent) tellMembers(g fleet.InstanceGoal, s converge.Step, err error) {
 	what := map[converge.Kind]string{
 		converge.Retire: "is stopped and stays down; its files are kept", converge.Forget: "was told to forget and to learn anew",
+		converge.EndStranded: "is ended, to be started anew",
 	}[s.Kind]
 	if what != "" && err == nil {
 		a.pub.Tell(fleet.Event{Group: g.Group, What: fmt.Sprintf("%s on %s %s", g.ID, a.cfg.Node, what), Why: s.Reason})

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	}
 	a.applier.Starter = a.units
 	a.observer = observe.New(a.cfg.DataDir, a.store, a.units, a.now)
-	a.observer.Network = a.outside.Network
+	a.observer.Network, a.observer.StrandedFor = a.outside.Network, cmp.Or(o.StrandedFor, observe.StrandedFor)
 	a.pub = publish.New(publish.Options{
 		Client: a.client, Keys: a.keys, Fleet: a.cfg.Fleet, Node: a.cfg.Node, Address: a.cfg.Address, Boot: a.boot,
 		Session: session, Keep: a.store.SaveSession, Effects: a.effects, Log: a.log, Now: a.now,

@@ -8,6 +8,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -21,6 +22,7 @@ import (
 // Supervisor runs the instances' processes, which outlive it.
 type Supervisor interface {
 	Start(ctx context.Context, u fleet.Unit) error
+	Stop(ctx context.Context, name fleet.InstanceID) error
 	Retire(ctx context.Context, name fleet.InstanceID) error
 	Status(ctx context.Context, name fleet.InstanceID) (fleet.UnitStatus, error)
 	Exits() <-chan fleet.InstanceID
@@ -37,6 +39,9 @@ type Options struct {
 	// Hook is asked at each labelled effect; tests cut there. Nil in production.
 	Hook    effect.Hook
 	Outside Outside
+	// StrandedFor is how long a replica must be seen stranded before it is started anew; 0
+	// is observe.StrandedFor.
+	StrandedFor time.Duration
 }
 
 // ErrNameTaken: another agent lives under this node's name (hazard M4).

@@ -22,10 +22,11 @@ import (
 	"github.com/redfleet/redfleet/templates"
 )
 
-// Starter starts a unit and takes one out of service; part of the agent's
-// Supervisor.
+// Starter starts a unit, stops one, and takes one out of service; part of the
+// agent's Supervisor.
 type Starter interface {
 	Start(ctx context.Context, u fleet.Unit) error
+	Stop(ctx context.Context, name fleet.InstanceID) error
 	Retire(ctx context.Context, name fleet.InstanceID) error
 }
 
@@ -94,6 +95,8 @@ func (a *Applier) Do(ctx context.Context, s converge.Step, t Target) error {
 		return a.startSentinel(ctx, s, t)
 	case converge.Retire:
 		return a.retire(ctx, t)
+	case converge.EndStranded:
+		return a.endStranded(ctx, t)
 	case converge.GiveWay, converge.Move, converge.MaskOrigin:
 		return a.adopt(ctx, s, t)
 	default:

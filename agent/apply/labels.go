@@ -17,6 +17,7 @@ const (
 	LabelPriority  effect.Label = "agent: raise replica-priority"
 	LabelAOF       effect.Label = "agent: turn AOF on"
 	LabelIntroduce effect.Label = "agent: introduce a sentinel to a peer"
+	LabelStranded  effect.Label = "agent: end a stranded replica"
 	LabelRetire    effect.Label = "agent: retire an instance"
 	LabelQuorum    effect.Label = "agent: set a sentinel's quorum"
 	LabelForget    effect.Label = "agent: have a sentinel forget"
@@ -32,7 +33,7 @@ func Labels() []effect.Label {
 	return []effect.Label{
 		LabelFolder, LabelIdentity, LabelRedis, LabelSentinel, LabelRemember, LabelStart, LabelRewrite,
 		LabelProbe, LabelTryWrite, LabelClear, LabelPriority, LabelAOF, LabelIntroduce,
-		LabelRetire, LabelQuorum, LabelForget,
+		LabelStranded, LabelRetire, LabelQuorum, LabelForget,
 	}
 }
 

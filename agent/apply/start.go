@@ -206,6 +206,16 @@ func (a *Applier) start(ctx context.Context, t Target, conf string, args ...stri
 	})
 }
 
+// endStranded ends a replica that nobody knows any more. It is started by the next
+// look, as after any end: cut in between it is down, and is started all the same.
+func (a *Applier) endStranded(ctx context.Context, t Target) error {
+	return a.Effects.Do(ctx, LabelStranded, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, startPatience)
+		defer cancel()
+		return a.Starter.Stop(ctx, t.Goal.ID)
+	})
+}
+
 // logFile takes what an instance says; empty for the journal.
 func (a *Applier) logFile(g fleet.InstanceGoal) string {
 	switch {

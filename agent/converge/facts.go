@@ -39,8 +39,8 @@ type Instance struct {
 	// Listening are the peers' addresses that accepted a connection just now;
 	// gathered only where a start or an introduction waits for them.
 	Listening map[fleet.Addr]bool
-	// Sentinels and Servers are the group's answers for the fence; gathered only
-	// while the instance is down.
+	// Sentinels and Servers are the group's answers for the fence, gathered while the
+	// instance is down, and for Stranded.
 	Sentinels []fence.SentinelView
 	Servers   []fence.ServerView
 }
@@ -121,6 +121,11 @@ type Redis struct {
 	Loading  bool
 	// RefusesWrites: a master that wants more good replicas than it has.
 	RefusesWrites bool
+	// Master is whom a replica follows. Stranded: it was seen Stranded for long.
+	Master   fleet.Addr
+	Stranded bool
+	// DiskError: it cannot write its data, and may refuse to end (hazard D2).
+	DiskError bool
 	// ProbeSeen is the value of the probe key, WriteTried whether a write to
 	// this replica was tried since it runs.
 	ProbeSeen  string

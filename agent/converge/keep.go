@@ -33,7 +33,7 @@ func keep(g *fleet.InstanceGoal, in Instance, f Facts) []Step {
 	case r.LinkUp && r.CaughtUp:
 		add(RaisePriority, "the replica has caught up")
 	}
-	return append(steps, probe(g, r)...)
+	return slices.Concat(steps, probe(g, r), endStranded(g, r))
 }
 
 // wantsAOF: AOF is on unless the spec turns it off.

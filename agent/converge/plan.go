@@ -33,9 +33,9 @@ func answers(kind fleet.Kind, in Instance) bool {
 
 // Plan decides the next steps towards the goal. It never answers with a step
 // that stops or reconfigures a process that runs, but for the probe key, CONFIG
-// REWRITE, a raise of replica-priority, AOF after a start from a snapshot, and
-// what an operator's change of the group's members asks for by name in the goal
-// (promise fail-static).
+// REWRITE, a raise of replica-priority, AOF after a start from a snapshot, the end of
+// a replica that serves nobody any more (Stranded), and what an operator's change of
+// the group's members asks for by name in the goal (promise fail-static).
 func Plan(goal fleet.Goal, f Facts) Outcome {
 	out := Outcome{Reasons: map[fleet.InstanceID]string{}, Rules: map[fleet.InstanceID]string{}}
 	for i := range goal.Instances {

@@ -26,6 +26,9 @@ const (
 	RaisePriority Kind = "raise-priority"
 	// EnableAOF turns AOF on after a start from a snapshot.
 	EnableAOF Kind = "enable-aof"
+	// EndStranded ends a replica that follows another than the master and that no sentinel
+	// knows, so that it is started anew.
+	EndStranded Kind = "end-stranded"
 	// Retire stops an instance whose node left the group and keeps anything from
 	// starting it again.
 	Retire Kind = "retire"

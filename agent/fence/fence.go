@@ -32,6 +32,8 @@ type SentinelView struct {
 	// Promotable are the replicas that this sentinel could promote, Alive those
 	// that it has not counted as down.
 	Promotable, Alive []fleet.Addr
+	// Replicas are all replicas that it knows.
+	Replicas []fleet.Addr
 	// Silence is how long ago the master last answered this sentinel.
 	Silence time.Duration
 	// Usable is how many sentinels this one reaches, itself among them.

@@ -179,6 +179,7 @@ func sentinelView(node string, info redis.View) fence.SentinelView {
 		Silence: info.Master.LastAnswer, Usable: info.Report.Usable,
 	}
 	for _, r := range info.Report.Replicas {
+		v.Replicas = append(v.Replicas, r.Addr)
 		if r.Promotable {
 			v.Promotable = append(v.Promotable, r.Addr)
 		}

@@ -32,6 +32,8 @@ type Observer struct {
 	DownSince func(fleet.InstanceID) time.Time
 	// Network is how instances and ports are asked.
 	Network Network
+	// StrandedFor is the constant of that name but in tests.
+	StrandedFor time.Duration
 
 	watched map[fleet.InstanceID]*watched
 }
@@ -53,6 +55,7 @@ type watched struct {
 	probes       probes
 	drift        []string
 	driftAt      time.Time
+	stranded     stranded
 }
 
 // Seen is what one look found of one instance.
@@ -80,7 +83,7 @@ type Seen struct {
 
 // New gives an Observer without connections.
 func New(dataDir string, store *state.Store, units Units, now func() time.Time) *Observer {
-	return &Observer{DataDir: dataDir, Store: store, Units: units, Now: now, Network: Machine{}, watched: map[fleet.InstanceID]*watched{}}
+	return &Observer{DataDir: dataDir, Store: store, Units: units, Now: now, Network: Machine{}, StrandedFor: StrandedFor, watched: map[fleet.InstanceID]*watched{}}
 }
 
 // Close closes the connections and ends the probes.

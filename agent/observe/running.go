@@ -35,7 +35,8 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 		Role: info.Role, LinkUp: info.LinkUp, Priority: info.ReplicaPriority,
 		AOF: info.AOF, Loading: info.Loading, ProbeSeen: s.ProbeSeen, WriteTried: w.writeRefused,
 		RefusesWrites: info.RefusesWrites(),
-		RewriteDue:    w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
+		Master:        info.Master, DiskError: info.AOF && !info.AOFOK || !info.SaveOK,
+		RewriteDue: w.rewriteAt.IsZero() || o.Now().Sub(w.rewriteAt) >= rewriteEvery || w.rewriteFile != o.mark(g.ID),
 	}
 	if !info.AOF {
 		s.Facts.Disk, _ = o.disk(g, "") // whether it was started from a snapshot
@@ -43,6 +44,7 @@ func (o *Observer) server(ctx context.Context, g fleet.InstanceGoal, w *watched,
 	if s.Facts.Memory.RaisePriority && info.Role == fleet.RoleReplica && info.LinkUp {
 		s.Facts.Redis.CaughtUp = o.caughtUp(ctx, info, w.password.Reveal())
 	}
+	s.Facts.Redis.Stranded = o.stranded(ctx, g, w, s.Facts)
 	if s.Facts.Redis.RewriteDue && !info.Loading {
 		s.FileLineage = o.fileLineage(g)
 	}

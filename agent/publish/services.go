@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -44,7 +45,7 @@ func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 		}
 		p.registered[s.ID] = s.Service
 	}
-	for id := range p.registered {
+	for _, id := range slices.Sorted(maps.Keys(p.registered)) {
 		if keep[id] {
 			continue
 		}

@@ -324,3 +324,19 @@ func TestOneThatIsBehindMayGo(t *testing.T) {
 		t.Errorf("refused: %s", got)
 	}
 }
+
+// TestARequestThatWaitsHoldsUpNothing: a node that has become the master since its
+// removal was asked for waits before it begins, which is noted once; the sentinels go
+// on to forget who left before.
+func TestARequestThatWaitsHoldsUpNothing(t *testing.T) {
+	to := forgetting(t)
+	to.ask("n1", "")
+	s, ok := request.Next(to.w, knownFor(time.Hour))
+	if !ok || len(s.Groups) > 0 || len(s.Requests) != 1 || s.Requests[0].Node != "n1" || !strings.Contains(s.Requests[0].Waits, "is its master") {
+		t.Fatalf("the wait is not noted: %v %+v", ok, s)
+	}
+	to.take(s)
+	if s, ok = request.Next(to.w, knownFor(time.Hour)); !ok || len(s.Groups) != 1 || s.Groups[0].Members.Forget == nil {
+		t.Errorf("what had begun does not go on: %v %+v", ok, s)
+	}
+}

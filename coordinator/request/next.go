@@ -32,7 +32,8 @@ type Options struct {
 
 // Next gives the next step of the requests; false when there is none now. Those that
 // were made and not begun come first, oldest first; each takes over what is left of
-// the one before. A request can therefore not be stuck behind another.
+// the one before. One that must wait before it begins holds up nothing that has begun:
+// its node may have become the master since it was made, and stay so.
 func Next(w fleet.World, o Options) (Step, bool) {
 	if o.Gap == 0 {
 		o.Gap = ForgetGap
@@ -44,10 +45,14 @@ func Next(w fleet.World, o Options) (Step, bool) {
 	if len(open) == 0 {
 		return haunted(w)
 	}
-	for _, r := range open {
-		if r.Phase == fleet.RequestMade {
-			return begin(w, r, open)
+	made := func(r fleet.Request) bool { return r.Phase == fleet.RequestMade }
+	if i := slices.IndexFunc(open, made); i >= 0 {
+		if s, some := begin(w, open[i], open); some {
+			return s, true
 		}
+	}
+	if open = slices.DeleteFunc(open, made); len(open) == 0 {
+		return Step{}, false
 	}
 	r := open[len(open)-1]
 	switch r.Phase {

@@ -24,7 +24,7 @@ func effects() map[string]string {
 		// the agent's memory
 		"SaveNode": "state", "SaveGoal": "state", "SaveSecret": "state", "UpdateInstance": "state", "ClearDown": "state", "NoteDown": "state", "systemd.TakeOut": "process", "systemd.PutBack": "process", "SaveSession": "state", "Keep": "state",
 		// processes
-		"Starter.Start": "process", "units.Start": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process", "runTool": "process",
+		"Starter.Start": "process", "units.Start": "process", "Starter.Stop": "process", "Starter.Retire": "process", "exec.Command": "process", "exec.CommandContext": "process", "runTool": "process",
 		// Redis
 		"ConfigRewrite": "redis", "ConfigSet": "redis", "Redis.Set": "redis", "Redis.Del": "redis", "ReplicaOf": "redis",
 		"Shutdown": "redis", "PauseWrites": "redis", "Unpause": "redis", "EndClients": "redis", "Failover": "redis", "AskFailover": "redis", "Sentinel.Hello": "redis", "Sentinel.Reset": "redis", "SetQuorum": "redis", "tryWrite": "redis",

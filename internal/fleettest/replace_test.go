@@ -35,6 +35,8 @@ type story struct {
 	f       *Fleet
 	cuts    []*cut
 	victims chan *mortal
+	// strandedFor is the agents' own of that name.
+	strandedFor time.Duration
 }
 
 func newStory(f *Fleet, labels []effect.Label) *story {
@@ -62,7 +64,7 @@ func (s *story) hook(m *mortal) effect.Hook {
 }
 
 func (s *story) agent(i int) *mortal {
-	o := agent.Options{Config: s.f.AgentConfig(i), Log: s.f.Logger(fmt.Sprintf("agent n%d", i))}
+	o := agent.Options{Config: s.f.AgentConfig(i), Log: s.f.Logger(fmt.Sprintf("agent n%d", i)), StrandedFor: s.strandedFor}
 	m := &mortal{node: i, again: func() *mortal { return s.agent(i) }}
 	return s.f.runMortal(m, fmt.Sprintf("agent-%d", i), func(ctx context.Context) error {
 		o.Config.Consul.Address, o.Hook = m.line.Addr(), s.hook(m)

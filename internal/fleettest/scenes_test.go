@@ -69,9 +69,10 @@ func scenes(t *testing.T) []scene {
 }
 
 // allLabels are those of a bring-up; a change of a group's members has its own
-// (TestReplaceUnderCuts), and so has a crash of the master (TestEvidenceCuts).
+// (TestReplaceUnderCuts), and so have a crash of the master (TestEvidenceCuts) and a
+// replica that no sentinel knows (TestStrandedUnderCuts).
 func allLabels() []effect.Label {
-	others := append(replaceLabels(), crashLabels()...)
+	others := slices.Concat(replaceLabels(), crashLabels(), strandedLabels())
 	return slices.DeleteFunc(append(agent.Labels(), coordinator.Labels()...), func(l effect.Label) bool { return slices.Contains(others, l) })
 }
 

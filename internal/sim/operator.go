@@ -87,8 +87,8 @@ func (w *World) nodeRemove(node, with string) (refused string, err error) {
 		return fmt.Sprint("records: ", now.Problems), nil
 	}
 	plan := requests.Replace(now, node, with)
-	if len(plan.Refused) > 0 {
-		return strings.Join(plan.Refused, "; "), nil
+	if all := plan.Objections(); len(all) > 0 { // without --failover the command refuses a master
+		return strings.Join(all, "; "), nil
 	}
 	if slices.ContainsFunc(requests.Open(now), func(r fleet.Request) bool { return r.Phase == fleet.RequestMade }) {
 		return "another request has not begun", nil

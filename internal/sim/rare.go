@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/redfleet/redfleet/agent"
+import (
+	"github.com/redfleet/redfleet/agent"
+	"github.com/redfleet/redfleet/agent/apply"
+)
 
 const (
 	// seedsForMost is how many seeds come to everything but what is rare.
@@ -13,7 +16,11 @@ const (
 // why; from seedsForAll seeds on they are asked for like all others.
 func Rare() map[string]string {
 	const takenUp = "a failover that was asked for must come to nothing: about one in 150 seeds"
+	const stranded = "a replica must begin to follow a master seconds before that one is replaced: about one in 150 seeds"
 	return map[string]string{
+		"label before " + string(apply.LabelStranded): stranded,
+		"label after " + string(apply.LabelStranded):  stranded,
+
 		"label before " + string(agent.LabelTakeUp): takenUp,
 		"label after " + string(agent.LabelTakeUp):  takenUp,
 	}

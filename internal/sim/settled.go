@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
+	requests "github.com/redfleet/redfleet/coordinator/request"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
@@ -50,6 +51,7 @@ func (w *World) settle(ctx context.Context) {
 			break
 		}
 	}
+	w.noteRequests()
 	switch {
 	case data != "" && beyond:
 		return
@@ -160,5 +162,20 @@ func (w *World) kept(ctx context.Context) {
 	w.cover.safe(safe)
 	if len(gone) > 0 {
 		w.fail("data-wins", "%d of %d writes that every server had are gone from %s", len(gone), safe, master)
+	}
+}
+
+// noteRequests notes, for whoever reads, how far each request of an operator is.
+func (w *World) noteRequests() {
+	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+keys.Requests()+"?recurse", nil)
+	var pairs []struct{ Value []byte }
+	if json.Unmarshal(rec.Body.Bytes(), &pairs) != nil {
+		return
+	}
+	for _, p := range pairs {
+		var r fleet.Request
+		if json.Unmarshal(p.Value, &r) == nil {
+			w.note("judge", "request "+r.ID+": "+requests.InWords(r))
+		}
 	}
 }

@@ -44,6 +44,8 @@ type unit struct {
 	state      fleet.UnitState
 	exit       string
 	retired    bool
+	// stopped: somebody stopped it, and it stays so until the next start or boot.
+	stopped bool
 	// busy: a start is under way, or waits for its time.
 	busy bool
 	// kick ends that wait.
@@ -109,7 +111,7 @@ func (h *hand) Start(ctx context.Context, def fleet.Unit) error {
 		u = &unit{state: fleet.UnitInactive, kick: make(chan struct{}, 1)}
 		s.units[def.Name] = u
 	}
-	u.Unit, u.retired = def, false
+	u.Unit, u.retired, u.stopped = def, false, false
 	begin := !u.busy && u.state != fleet.UnitActive
 	if begin {
 		u.busy = true
@@ -144,6 +146,39 @@ func (h *hand) Start(ctx context.Context, def fleet.Unit) error {
 	}
 }
 
+// Stop stops a unit, also one that waits to be started again, and waits for its end
+// as long as ctx lets it.
+func (h *hand) Stop(ctx context.Context, id fleet.InstanceID) error {
+	if err := h.p.gate(); err != nil {
+		return err
+	}
+	s := h.s
+	s.mu.Lock()
+	u := s.units[id]
+	if u == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	u.stopped = true
+	if u.state == fleet.UnitActive {
+		u.process.Signal(syscall.SIGTERM)
+	}
+	s.mu.Unlock()
+	for {
+		s.mu.Lock()
+		runs := u.state == fleet.UnitActive
+		s.mu.Unlock()
+		if !runs {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s", unitfiles.ErrStillRunning, id)
+		case <-time.After(7*time.Millisecond + 17*time.Nanosecond):
+		}
+	}
+}
+
 // Retire stops a unit and keeps everybody from starting it again.
 func (h *hand) Retire(_ context.Context, id fleet.InstanceID) error {
 	if err := h.p.gate(); err != nil {
@@ -169,10 +204,10 @@ func (s *systemd) bring(u *unit, wait time.Duration) {
 			break
 		}
 		s.mu.Lock()
-		if !u.retired {
+		retired := u.retired || u.stopped
+		if !retired {
 			u.state = fleet.UnitActivating
 		}
-		retired := u.retired
 		s.mu.Unlock()
 		if retired { // systemctl stop ends a start that waits, too
 			break
@@ -274,7 +309,7 @@ func (s *systemd) exited(id fleet.InstanceID, invocation int, e redismodel.Exit)
 		return
 	}
 	u.state, u.exit = fleet.UnitFailed, exitText(e)
-	again := !s.node.process && !u.busy && !u.retired && !s.w.isOff(s.node.host) && s.ctx.Err() == nil
+	again := !s.node.process && !u.busy && !u.retired && !u.stopped && !s.w.isOff(s.node.host) && s.ctx.Err() == nil
 	if again {
 		u.busy = true
 	}
@@ -315,7 +350,7 @@ func (s *systemd) boots() {
 	for _, id := range s.ids() {
 		u := s.units[id]
 		if u.state != fleet.UnitActive && !u.busy && !u.retired {
-			u.busy = true
+			u.busy, u.stopped = true, false
 			s.w.waits.Go(func() { s.bring(u, 0) })
 		}
 	}
