@@ -330,7 +330,10 @@ func TestOneThatIsBehindMayGo(t *testing.T) {
 // on to forget who left before.
 func TestARequestThatWaitsHoldsUpNothing(t *testing.T) {
 	to := forgetting(t)
-	to.ask("n1", "")
+	p := request.Plan{Node: "n1", Groups: []request.Change{{Before: fleet.GroupSpec{Name: assesstest.Group}}}}
+	to.w.Requests["r1"] = request.Made("r1", "test", to.now, p)
+	spec := request.NewSpec(*to.w.Spec, request.Replace(to.w, "n1", ""))
+	to.w.Spec = &spec
 	s, ok := request.Next(to.w, knownFor(time.Hour))
 	if !ok || len(s.Groups) > 0 || len(s.Requests) != 1 || s.Requests[0].Node != "n1" || !strings.Contains(s.Requests[0].Waits, "is its master") {
 		t.Fatalf("the wait is not noted: %v %+v", ok, s)
@@ -338,5 +341,32 @@ func TestARequestThatWaitsHoldsUpNothing(t *testing.T) {
 	to.take(s)
 	if s, ok = request.Next(to.w, knownFor(time.Hour)); !ok || len(s.Groups) != 1 || s.Groups[0].Members.Forget == nil {
 		t.Errorf("what had begun does not go on: %v %+v", ok, s)
+	}
+}
+
+// TestThoseWhoLeftStillCount: until the sentinels have forgotten a node that left, they
+// count it. A node that works is not taken out meanwhile where those that are left
+// could agree on nothing; one that does not work takes no vote with it.
+func TestThoseWhoLeftStillCount(t *testing.T) {
+	to := forgetting(t) // n1, n2 and the newcomer n4; n3 is dead and known
+	for _, node := range []string{"n2", "n4"} {
+		if p := request.Replace(to.w, node, ""); len(p.Refused) != 1 || !strings.Contains(p.Refused[0], "2 of its other sentinels can be reached and 3 must agree") ||
+			!strings.Contains(p.Refused[0], "until they are forgotten") {
+			t.Errorf("taking out %s is refused with %q", node, p.Refused)
+		}
+	}
+	to.dead["n4"] = true
+	to.report()
+	assesstest.Kill(to.w, "n4")
+	if p := request.Replace(to.w, "n4", ""); len(p.Refused) > 0 {
+		t.Errorf("taking out the dead n4 is refused: %q", p.Refused)
+	}
+	if p := request.Replace(to.w, "n2", ""); !strings.Contains(strings.Join(p.Refused, "\n"), "bring their nodes back") {
+		t.Errorf("taking out n2 beside a dead n4 is refused with %q", p.Refused)
+	}
+	to.dead["n4"] = false
+	to.until("done", 300, to.done)
+	if p := request.Replace(to.w, "n2", ""); len(p.Refused) > 0 {
+		t.Errorf("once n3 is forgotten taking out n2 is refused: %q", p.Refused)
 	}
 }

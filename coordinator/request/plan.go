@@ -166,7 +166,7 @@ func (p *Plan) judge(w fleet.World, c Change) {
 	p.judgeCopies(a, c, refuse)
 	p.judgeWrites(c, refuse)
 	if c.Before.Topology == fleet.Sentinel {
-		p.judgeSentinels(a, c, refuse)
+		p.judgeSentinels(w, a, c, refuse)
 	}
 	if len(c.After.Nodes) == 1 {
 		p.warn("group %s: %s is left alone: nothing can be promoted when it fails", name, c.After.Nodes[0])
@@ -213,18 +213,26 @@ func (p *Plan) judgeWrites(c Change, refuse func(string, ...any)) {
 }
 
 // judgeSentinels: until they have forgotten the one that left, the sentinels count
-// it, so those that are left must be a majority of all of them.
-func (p *Plan) judgeSentinels(a fleet.Assessment, c Change, refuse func(string, ...any)) {
-	ok := 0
+// it, so those that are left must be a majority of all of them. So they do with any
+// that left before: to take one that works out in that time could leave a group that
+// can agree on nothing (promise one-at-a-time; simulation, seed 472).
+func (p *Plan) judgeSentinels(w fleet.World, a fleet.Assessment, c Change, refuse func(string, ...any)) {
+	ok, works := 0, false
 	for _, s := range a.Sentinels {
-		if s.OK && s.Node != p.Node {
+		switch {
+		case s.Node == p.Node:
+			works = s.OK
+		case s.OK:
 			ok++
 		}
 	}
 	known, after := len(c.Before.Sentinel.Nodes), len(c.After.Sentinel.Nodes)
+	all := voters(w, c.Before)
 	switch need := fleet.Majority(known); {
 	case after == 0:
 		refuse("no sentinel would be left")
+	case works && ok < fleet.Majority(all) && ok >= need:
+		refuse("%d of its other sentinels can be reached and %d must agree on a failover meanwhile, since those that left count until they are forgotten: wait for that", ok, fleet.Majority(all))
 	case ok < need:
 		refuse("%d of its other sentinels can be reached and %d must agree on a failover meanwhile: bring their nodes back first", ok, need)
 	case after < 3:

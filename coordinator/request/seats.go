@@ -74,6 +74,19 @@ func (c circle) ghosts() []fleet.Addr {
 	return out
 }
 
+// voters is how many sentinels a failover of the group is agreed on among: its members,
+// or where a sentinel knows more, as long as it has not forgotten who left, those.
+func voters(w fleet.World, g fleet.GroupSpec) int {
+	n := len(g.Sentinel.Nodes)
+	c, _ := circleOf(w, g.Name)
+	for _, s := range c.sentinels {
+		if s.up {
+			n = max(n, 1+len(s.inst.Sentinel.Peers))
+		}
+	}
+	return n
+}
+
 // foreign are the entries of a sentinel's lists that are no members: a peer by
 // another id is one too, since it counts as a voter (hazard S4).
 func (c circle) foreign(s seat) []fleet.SeenInstance {

@@ -184,14 +184,16 @@ func (w *World) cut(from, to string, by int) {
 // powerOffAll takes every node down at once and brings them back in an order of
 // their own.
 func (w *World) powerOffAll(e Event) func() {
+	var off []*node // one that is off for another reason stays so until that is over
 	for _, n := range w.nodes {
 		if !w.isOff(n.host) {
 			w.powerOff(n)
+			off = append(off, n)
 		}
 	}
 	return func() {
-		for i, at := range w.chance.source("boot order", e.String()).Perm(len(w.nodes)) {
-			n := w.nodes[at]
+		for i, at := range w.chance.source("boot order", e.String()).Perm(len(off)) {
+			n := off[at]
 			w.waits.Go(func() {
 				pause(w.judge.ctx, time.Duration(i)*w.chance.between(0, 4*time.Second, "boot gap", n.name))
 				w.powerOn(n)

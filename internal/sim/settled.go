@@ -36,10 +36,11 @@ func (w *World) settle(ctx context.Context) {
 	var data, verdict string
 	for w.now() < w.schedule.end()+most && ctx.Err() == nil {
 		pause(ctx, time.Second)
+		data = w.dataPlane(ctx)
 		if beyond && w.now() > w.schedule.end()+20*time.Second {
 			break
 		}
-		if data = w.dataPlane(ctx); data != "" {
+		if data != "" {
 			w.mendOvertaken(ctx)
 			w.promoteBehind(ctx)
 			continue

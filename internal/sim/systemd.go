@@ -50,6 +50,8 @@ type unit struct {
 	busy bool
 	// kick ends that wait.
 	kick chan struct{}
+	// fence is the boot fence while it asks.
+	fence *process
 }
 
 // hand is the supervisor as one life of an agent has it.
@@ -146,9 +148,18 @@ func (h *hand) Start(ctx context.Context, def fleet.Unit) error {
 	}
 }
 
-// Stop stops a unit, also one that waits to be started again, and waits for its end
-// as long as ctx lets it.
+// Stop stops a unit, also one whose boot fence asks or that waits to be started
+// again, and waits for its end as long as ctx lets it.
 func (h *hand) Stop(ctx context.Context, id fleet.InstanceID) error {
+	return h.stop(ctx, id, func(u *unit) { u.stopped = true })
+}
+
+// Retire stops a unit, as Stop does, and keeps everybody from starting it again.
+func (h *hand) Retire(ctx context.Context, id fleet.InstanceID) error {
+	return h.stop(ctx, id, func(u *unit) { u.retired = true })
+}
+
+func (h *hand) stop(ctx context.Context, id fleet.InstanceID, note func(*unit)) error {
 	if err := h.p.gate(); err != nil {
 		return err
 	}
@@ -159,16 +170,23 @@ func (h *hand) Stop(ctx context.Context, id fleet.InstanceID) error {
 		s.mu.Unlock()
 		return nil
 	}
-	u.stopped = true
+	note(u)
 	if u.state == fleet.UnitActive {
 		u.process.Signal(syscall.SIGTERM)
+	}
+	if u.fence != nil {
+		u.fence.kill()
+	}
+	select {
+	case u.kick <- struct{}{}:
+	default:
 	}
 	s.mu.Unlock()
 	for {
 		s.mu.Lock()
-		runs := u.state == fleet.UnitActive
+		down := u.state != fleet.UnitActive && !u.busy
 		s.mu.Unlock()
-		if !runs {
+		if down {
 			return nil
 		}
 		select {
@@ -177,22 +195,6 @@ func (h *hand) Stop(ctx context.Context, id fleet.InstanceID) error {
 		case <-time.After(7*time.Millisecond + 17*time.Nanosecond):
 		}
 	}
-}
-
-// Retire stops a unit and keeps everybody from starting it again.
-func (h *hand) Retire(_ context.Context, id fleet.InstanceID) error {
-	if err := h.p.gate(); err != nil {
-		return err
-	}
-	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
-	if u := h.s.units[id]; u != nil {
-		u.retired = true
-		if u.state == fleet.UnitActive {
-			u.process.Signal(syscall.SIGTERM)
-		}
-	}
-	return nil
 }
 
 // bring starts a unit and goes on trying, as Restart=always does.
@@ -216,11 +218,15 @@ func (s *systemd) bring(u *unit, wait time.Duration) {
 			break
 		}
 		if strings.HasPrefix(string(name), "redis-") {
-			if err := s.fence(name); err != nil {
+			if err := s.fence(u, name); err != nil {
 				s.w.trace(s.node.name+"/systemd", "%s is not started: %v", name, err)
 				s.mu.Lock()
 				u.state, u.exit = fleet.UnitFailed, "exit status 4"
+				ended := u.retired || u.stopped
 				s.mu.Unlock()
+				if ended {
+					break
+				}
 				s.tell(name)
 				continue
 			}
@@ -256,9 +262,17 @@ func (s *systemd) restartSec(u *unit, wait time.Duration) bool {
 }
 
 // fence is ExecStartPre: the real boot fence, in a process of its own.
-func (s *systemd) fence(id fleet.InstanceID) error {
+func (s *systemd) fence(u *unit, id fleet.InstanceID) error {
 	p := s.w.process(s.ctx, s.node.name+"/fence", s.node.host)
 	defer p.kill()
+	s.mu.Lock()
+	u.fence = p
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		u.fence = nil
+		s.mu.Unlock()
+	}()
 	start, err := boot.Fence(p.ctx, boot.Options{
 		Config: s.w.agentConfig(s.node), Instance: id, Wait: fenceWait, Hook: p.hook, Network: p,
 		FindEngine: s.w.findEngine, Clock: s.w.clockOf(s.node.host),
