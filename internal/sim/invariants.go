@@ -146,6 +146,10 @@ func (j *judge) transaction(r *request, ops []op) {
 	if writes > 0 && isCoordinator(r.p) {
 		j.fenced(r)
 	}
+	if rebuilds(r.p, ops) {
+		j.w.roster.reread(j.w)
+		j.recovered()
+	}
 }
 
 // fenced: a coordinator writes only while it holds the lease (fenced-leader).

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redfleet/redfleet/coordinator/recovery"
@@ -93,8 +94,6 @@ func (w *World) recoverOnce(without []string) (done bool) {
 	if len(o.Without) > 0 {
 		w.cover.rule("recovered without a node")
 	}
-	w.roster.reread(w)
-	w.judge.recovered()
 	return true
 }
 
@@ -131,6 +130,15 @@ func (j *judge) forgets() {
 func read(w *World, key string, into any) bool {
 	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+key+"?raw", nil)
 	return rec.Code == http.StatusOK && json.Unmarshal(rec.Body.Bytes(), into) == nil
+}
+
+// rebuilds: an operator's transaction writes the control record, with which Consul is
+// whole again. The records are compared then and not when his command ends: by that
+// time a coordinator can have planned on (seed 433).
+func rebuilds(p *process, ops []op) bool {
+	return p.name == operatorName && slices.ContainsFunc(ops, func(o op) bool {
+		return o.KV.Key == keys.Control() && !strings.HasPrefix(o.KV.Verb, "check")
+	})
 }
 
 // recovered: the records are those that there were: fleet, groups, passwords and the
