@@ -46,11 +46,16 @@ func Isolate(ctx context.Context, cfg specfile.AgentConfig, g fleet.InstanceGoal
 	if err != nil {
 		return fmt.Errorf("%w; nothing was cut (where an earlier cut is not over: systemctl status %s.timer)", err, timer)
 	}
-	return effects.Do(ctx, LabelCut, func(ctx context.Context) error { return runTool(ctx, rules(peers, ports, cut), nft, "-f", "-") })
+	err = effects.Do(ctx, LabelCut, func(ctx context.Context) error { return runTool(ctx, rules(peers, ports, cut), nft, "-f", "-") })
+	if err != nil {
+		// Nothing was cut, since nft takes all of it or nothing: the next try needs the name.
+		err = errors.Join(err, runTool(context.WithoutCancel(ctx), "", "systemctl", "stop", timer+".timer"))
+	}
+	return err
 }
 
-// seconds as systemd and nft both take them, rounded up: a cut is never shorter than
-// what was asked for, and no longer by a second.
+// seconds as systemd and nft both take them, rounded up. The timer begins a moment
+// before the cut, which is shorter by that.
 func seconds(d time.Duration) string { return fmt.Sprintf("%ds", int((d+time.Second-1)/time.Second)) }
 
 // rules are the table: packets of the group's ports from and to peers are dropped for

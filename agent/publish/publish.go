@@ -182,8 +182,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 			return nil
 		}
 		if ask.renew && p.renew(ctx) { // whether the session is still there is asked before it is written under
-			outage = false // Consul answers: what waits is written now
-			ask.news = ask.news || p.session == ""
+			// Consul answers: what waits is written now.
+			ask.news = ask.news || outage || p.session == ""
+			outage = false
 		}
 		if ask.anew {
 			p.written, p.registered, p.renewed = nil, nil, p.Now()

@@ -27,7 +27,7 @@ func removeAndReinstall(h host) {
 		}
 	}
 	// They still end as they should (hazard D2), and Redis stays down then.
-	if got := h.property(redis, "TimeoutStopUSec"); got != "5min" {
+	if got := h.property(redis, "TimeoutStopUSec"); got != "2min 30s" {
 		h.t.Errorf("the running server has %s to stop", got)
 	}
 	h.run("systemctl", "kill", "--signal=KILL", redis)

@@ -140,6 +140,8 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 // work runs every workers-th seed from first in one process, which prints a line of
 // JSON for each.
 func work(ctx context.Context, program, runs string, onlyFirst bool, first uint64, workers, seeds int, each func(sim.Line)) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", "-sim.dir="+runs, fmt.Sprintf("-sim.first=%d", first),
 		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
 	if onlyFirst {
@@ -166,6 +168,7 @@ func work(ctx context.Context, program, runs string, onlyFirst bool, first uint6
 		}
 		l := sim.Line{}
 		if err := json.Unmarshal([]byte(text), &l); err != nil && ctx.Err() == nil {
+			end() // it waits for a reader
 			return errors.Join(err, cmd.Wait())
 		} else if err == nil { // else it was ended while it wrote
 			each(l)

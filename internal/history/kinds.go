@@ -10,8 +10,10 @@ import (
 type Kind struct {
 	Name   string
 	Faults int
-	// Whole is the longest time from the start of one until everything was in order.
+	// Whole is the longest time from the start of one until everything was in order,
+	// of those after which it ever was; Broken counts the others.
 	Whole  time.Duration
+	Broken int
 	Groups map[string]Held
 	// All is all groups together.
 	All Held
@@ -38,6 +40,9 @@ func (r Result) Kinds() (kinds []Kind) {
 		}
 		k := &kinds[i]
 		k.Faults++
+		if f.Whole == 0 {
+			k.Broken++
+		}
 		k.Whole = max(k.Whole, f.Whole-f.Start)
 		for _, c := range f.Claims {
 			k.Groups[c.Group] = k.Groups[c.Group].with(row.Groups[c.Group], c)

@@ -20,10 +20,14 @@ func TestKinds(t *testing.T) {
 		{Fault: fault(1, "part", Unclaimed, 2*time.Second), Groups: found(7, time.Second)},
 		{Fault: fault(2, "part", 0, 3*time.Second), Groups: found(2, 1500*ms)},
 		{Fault: fault(3, "kill", Unclaimed, 0), Groups: found(5, 0)},
+		{Fault: &Fault{Kind: "kill", Start: time.Second}}, // never in order again
 	}}
 	kinds := r.Kinds()
 	if len(kinds) != 2 || kinds[0].Name != "kill" || kinds[1].Name != "part" {
 		t.Fatalf("the kinds are %+v", kinds)
+	}
+	if kinds[0].Broken != 1 || kinds[0].Whole != 29*time.Second || kinds[1].Broken != 0 {
+		t.Errorf("one fault was never over: %+v", kinds)
 	}
 	part := kinds[1]
 	if held := part.Groups["main"]; part.Faults != 2 || part.Whole != 19*time.Second || held.Found.Lost != 9 || held.Found.Dual != 1500*ms ||

@@ -59,7 +59,7 @@ func kindRow(k history.Kind, groups []string) table.Row {
 		dual = append(dual, againstSpan(f.Dual, c.Dual))
 		isolated = append(isolated, againstSpan(f.Isolated, c.Isolated))
 	}
-	row := table.Row{k.Name, fmt.Sprint(k.Faults), fmt.Sprintf("%.1f s", k.Whole.Seconds()), against(k.All.Found.LostWaited, k.All.Claim.LostWaited)}
+	row := table.Row{k.Name, fmt.Sprint(k.Faults), whole(k), against(k.All.Found.LostWaited, k.All.Claim.LostWaited)}
 	return slices.Concat(row, lost, dual, isolated)
 }
 
@@ -78,4 +78,16 @@ func againstSpan(found, most time.Duration) string {
 		return against(int(found.Milliseconds()), history.Unclaimed)
 	}
 	return against(int(found.Milliseconds()), int(most.Milliseconds()))
+}
+
+// whole is after how long everything was in order, and how often it never was.
+func whole(k history.Kind) string {
+	text := fmt.Sprintf("%.1f s", k.Whole.Seconds())
+	switch {
+	case k.Broken == k.Faults:
+		return "never"
+	case k.Broken > 0:
+		return fmt.Sprintf("%s, %d never", text, k.Broken)
+	}
+	return text
 }

@@ -49,7 +49,9 @@ func ofTwoGroups() history.Result {
 			{Group: "a", Lost: history.Unclaimed, Dual: history.Unclaimed, Isolated: history.Unclaimed},
 			{Group: "b", Dual: 2 * time.Second, Isolated: 4 * time.Second}}}}
 	}
-	return history.Result{Rows: []history.Row{{}, // before the first fault
+	never := history.Row{Fault: &history.Fault{Number: 3, Kind: "kill", Start: time.Second}}
+	again := history.Row{Fault: &history.Fault{Number: 4, Kind: "cut", Start: time.Second}}
+	return history.Result{Rows: []history.Row{{}, never, again, // before the first fault
 		fault(1, map[string]history.Found{"a": {Lost: 1, Dual: 1200 * time.Millisecond}, "b": {Isolated: 2500 * time.Millisecond}}),
 		fault(2, map[string]history.Found{"a": {Lost: 2, LostWaited: 1}, "b": {Dual: 700 * time.Millisecond}}),
 	}}
@@ -79,9 +81,10 @@ no.  fault     target       took   no master  acked  failed  lost  two masters  
 violated: fault 1: something
 `},
 		"history by kind": {func(b *strings.Builder) error { return HistoryKinds(b, ofTwoGroups(), Style{}) }, `
-fault  n  whole after  waited lost  lost, a  lost, b  two masters     two masters     after cut ms,   after cut ms,
-                                                      ms, a           ms, b           a               b
-cut    2  8.0 s        1 ≤ 0        3        0 ≤ 0    1200            700 ≤ 2000      -               2500 ≤ 4000
+fault  n  whole after     waited lost  lost, a  lost, b  two masters     two masters     after cut ms,   after cut ms,
+                                                         ms, a           ms, b           a               b
+cut    3  8.0 s, 1 never  1 ≤ 0        3        0 ≤ 0    1200            700 ≤ 2000      -               2500 ≤ 4000
+kill   1  never           0 ≤ 0
 `},
 		"status": {func(b *strings.Builder) error { return Status(b, degraded(), plain) }, `
 shop/main  degraded  n1 is gone.

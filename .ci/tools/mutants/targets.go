@@ -41,10 +41,10 @@ func targets() []target {
 		"coordinator/elect", "coordinator/assess", "coordinator/plan",
 		"coordinator/adopt", "coordinator/rebuild", "coordinator/request",
 		"agent/converge", "agent/fence", "agent/evidence",
-		"internal/switchover",
+		"internal/drill", "internal/switchover",
 	}
 	// The simulation does not reach these, or only their words to people.
-	words := []string{"coordinator/assess", "coordinator/adopt", "coordinator/rebuild", "coordinator/request", "internal/switchover"}
+	words := []string{"coordinator/assess", "coordinator/adopt", "coordinator/rebuild", "coordinator/request", "internal/drill", "internal/switchover"}
 	var out []target
 	for _, dir := range deciding {
 		depths := []depth{unit(dir)}
