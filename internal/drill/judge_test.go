@@ -138,19 +138,6 @@ func TestInTheWay(t *testing.T) {
 	}
 }
 
-// TestNewMaster: most of the sentinels of the group, not of those that answer.
-func TestNewMaster(t *testing.T) {
-	t.Parallel()
-	f := sound()
-	if m, is := NewMaster(target(), f.Sentinels); !is || m != addr(1) {
-		t.Errorf("%v, %v", m, is)
-	}
-	f.Sentinels[0].Error, f.Sentinels[1].Report.Master = "refused", addr(2)
-	if m, is := NewMaster(target(), f.Sentinels); is {
-		t.Errorf("%v is the master by one word of three", m)
-	}
-}
-
 // TestSummary: what could not be compared is not called no loss.
 func TestSummary(t *testing.T) {
 	t.Parallel()
