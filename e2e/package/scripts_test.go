@@ -20,6 +20,7 @@ func TestMaintainerScriptsBookworm(t *testing.T) { maintainerScripts(t, "bookwor
 func TestMaintainerScriptsTrixie(t *testing.T)   { maintainerScripts(t, "trixie") }
 
 func maintainerScripts(t *testing.T, suite string) {
+	t.Parallel()
 	ctx := machinetest.Context(t, 5*time.Minute)
 	log := logrus.New()
 	log.SetOutput(t.Output())
