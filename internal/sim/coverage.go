@@ -119,9 +119,7 @@ func (c *Coverage) zero() []string {
 // Unreached are labels and transitions that no run comes to, each with why; the
 // machines and the tests of their packages have them.
 func Unreached() map[string]string {
-	out := map[string]string{
-		"transition prepared to held by keep": "a newcomer has to be taken out between its files and its first start, which not every 300 seeds bring",
-	}
+	out := map[string]string{}
 	both := func(l effect.Label, why string) {
 		out["label before "+string(l)], out["label after "+string(l)] = why, why
 	}

@@ -18,6 +18,8 @@ func Rare() map[string]string {
 	const takenUp = "a failover that was asked for must come to nothing: about one in 150 seeds"
 	const stranded = "a replica must begin to follow a master seconds before that one is replaced: about one in 150 seeds"
 	return map[string]string{
+		"transition prepared to held by keep": "a newcomer has to be taken out between its files and its first start: about one in 70 seeds",
+
 		"label before " + string(apply.LabelStranded): stranded,
 		"label after " + string(apply.LabelStranded):  stranded,
 
