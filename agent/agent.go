@@ -224,6 +224,7 @@ func (a *agent) hearConsul(what string, err error) {
 		a.pub.Recheck()
 		return
 	}
+	a.pub.Out()
 	a.log.WithError(err).Warnf("%s failed and is tried again; the node goes on as it is", what)
 }
 

@@ -44,7 +44,7 @@ func (a *agent) services(seen map[fleet.InstanceID]observe.Seen, reasons map[fle
 		} else {
 			said[g.ID] = firstOf(s.Answer, reasons[g.ID], "it does not serve")
 		}
-		out = append(out, publish.Service{Service: a.service(g, tag), Serves: serves})
+		out = append(out, publish.Service{Service: a.service(g, tag, serves), Serves: serves})
 	}
 	a.roles.set(tags, said)
 	return out
@@ -80,14 +80,19 @@ func (a *agent) deposed(g fleet.InstanceGoal, seen map[fleet.InstanceID]observe.
 	return false
 }
 
-func (a *agent) service(g fleet.InstanceGoal, tag string) consul.Service {
+// service vouches for one that serves before Consul's first check of it, as roles
+// would answer that.
+func (a *agent) service(g fleet.InstanceGoal, tag string, serves bool) consul.Service {
 	s := consul.Service{
 		ID: fmt.Sprintf("%s-%s-%s", a.cfg.Fleet, a.cfg.Node, g.ID), Name: g.Service, Addr: g.Addr,
 		Meta: map[string]string{"fleet": a.cfg.Fleet, "group": g.Group, "node": a.cfg.Node, "kind": string(g.Kind)},
 		Check: &consul.Check{
 			HTTP:     fmt.Sprintf("http://%s/role/%s?tag=%s", a.cfg.HTTP, g.ID, tag),
-			Interval: checkEvery, Timeout: checkTimeout, FailuresBeforeCritical: checkFailures, Status: "passing",
+			Interval: checkEvery, Timeout: checkTimeout, FailuresBeforeCritical: checkFailures, Status: "critical",
 		},
+	}
+	if serves {
+		s.Check.Status = "passing"
 	}
 	if tag != "" {
 		s.Tags = []string{tag}

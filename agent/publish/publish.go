@@ -48,8 +48,8 @@ const (
 	compareEvery = 300 * time.Second
 	retryLeast   = 100 * time.Millisecond
 	// retryMost, twice with its jitter, bounds how long after Consul is back its tags
-	// may still be from before: 4 s.
-	retryMost = 2 * time.Second
+	// may still be from before: 2 s.
+	retryMost = time.Second
 	// retryAnswered is the same where Consul answered, and the session was gone, or the
 	// report's key not free yet: both pass in moments.
 	retryAnswered = 250 * time.Millisecond
@@ -97,6 +97,8 @@ type Publisher struct {
 	recovery *fleet.Recovery
 	// live is session, for those outside of Run.
 	live string
+	// failed is when Consul was last found to be out.
+	failed time.Time
 
 	// Owned by Run.
 	session    string
@@ -105,9 +107,8 @@ type Publisher struct {
 	offered    *fleet.Recovery
 	registered map[string]consul.Service
 	compared   time.Time
-	// renewed is when Consul was last found to have gone back, or to have ended the
-	// session: services that the catalog may lack are registered with it
-	// (consul.Service).
+	// renewed is when Consul was last found to have been out, to have gone back, or to
+	// have ended the session: the catalog may lack what was registered before.
 	renewed time.Time
 }
 
@@ -147,6 +148,21 @@ func (p *Publisher) Recheck() {
 	}
 }
 
+// Out tells that Consul failed elsewhere in the agent: the services are registered
+// again once it answers.
+func (p *Publisher) Out() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed = p.Now()
+}
+
+// outSince tells whether Consul was out since the services were last renewed.
+func (p *Publisher) outSince() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.failed.IsZero() && !p.failed.Before(p.renewed)
+}
+
 // Anew has report and services written again though nothing changed, because
 // Consul's records went back in time: they are what this agent wrote long ago (K5).
 func (p *Publisher) Anew() {
@@ -183,7 +199,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		}
 		if ask.renew && p.renew(ctx) { // whether the session is still there is asked before it is written under
 			// Consul answers: what waits is written now.
-			ask.news = ask.news || outage || p.session == ""
+			ask.news = ask.news || outage || p.session == "" || p.outSince()
 			outage = false
 		}
 		if ask.anew {
@@ -201,7 +217,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case err != nil:
 			tell("reporting", err)
 			outage = true
-			if !errors.Is(err, consul.ErrOut) && !errors.Is(err, consul.ErrDenied) {
+			if errors.Is(err, consul.ErrOut) {
+				p.Out()
+			} else if !errors.Is(err, consul.ErrDenied) {
 				wait = min(wait, retryAnswered)
 			}
 			again.Reset(wait + p.Jitter("report", wait))
@@ -284,6 +302,7 @@ func (p *Publisher) renew(ctx context.Context) bool {
 	case errors.Is(err, consul.ErrSessionGone):
 		p.forgetSession()
 	case err != nil:
+		p.Out()
 		p.Log.WithError(err).Warn("the node's session was not renewed; Consul is out")
 		return false
 	}
@@ -321,6 +340,9 @@ func (p *Publisher) write(ctx context.Context) error {
 	}
 	if err := p.writeReport(ctx, *report); err != nil {
 		return err
+	}
+	if p.outSince() {
+		p.renewed = p.Now() // where it is out still, writing fails, and they come again
 	}
 	if err := p.writeServices(ctx, services); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/redfleet/redfleet/internal/consul"
 )
@@ -17,14 +18,17 @@ const lockDelay = 1
 type Service struct {
 	consul.Service
 	// Serves: it answers as what its tags say. An instance that does not serve
-	// is not registered for the first time, because Consul keeps the status of a
-	// check over later registrations, and it would begin as critical; one that
-	// is registered loses its tags at once.
+	// is not registered for the first time; one that is registered loses its tags
+	// at once.
 	Serves bool
 }
 
-// writeServices registers what changed. Every few minutes it also compares with
-// what the Consul agent knows, in case that one lost its state.
+// writeServices registers what changed, each time with another Renewed, so that the
+// catalog has the check's status with the tags. What was registered before Consul was
+// last out is registered again: a Consul agent that starts anew takes every check for
+// critical, and may keep to itself for 15 to 30 s that it is not (K10). Every few
+// minutes it also compares with what the Consul agent knows, in case that one lost its
+// state.
 func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 	if p.registered == nil || p.Now().Sub(p.compared) >= compareEvery {
 		if err := p.compare(ctx); err != nil {
@@ -35,10 +39,10 @@ func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 	for _, s := range want {
 		keep[s.ID] = true
 		old, known := p.registered[s.ID]
-		s.Renewed = p.renewed
-		if known && reflect.DeepEqual(old, s.Service) || !known && !s.Serves {
+		if known && !old.Renewed.Before(p.renewed) && sameService(old, s.Service) || !known && !s.Serves {
 			continue
 		}
+		s.Renewed = p.Now()
 		err := p.Effects.Do(ctx, LabelRegister, func(ctx context.Context) error { return p.Client.Register(ctx, s.Service) })
 		if err != nil {
 			return err
@@ -56,6 +60,12 @@ func (p *Publisher) writeServices(ctx context.Context, want []Service) error {
 		delete(p.registered, id)
 	}
 	return nil
+}
+
+// sameService compares all but the time.
+func sameService(a, b consul.Service) bool {
+	a.Renewed, b.Renewed = time.Time{}, time.Time{}
+	return reflect.DeepEqual(a, b)
 }
 
 // compare takes over what the Consul agent knows of this node: what it forgot

@@ -20,10 +20,12 @@ type Service struct {
 	Meta map[string]string
 	// Check tells Consul how to test the service; nil means always passing.
 	Check *Check
-	// Renewed, where it is set, goes into the service's meta and its check's notes.
-	// The local Consul agent brings a registration to the catalog where something in
-	// it changed, and compares the two only every one to two minutes: where the
-	// catalog lost it, another Renewed makes the agent bring it there at once (K5).
+	// Renewed, where it is set, goes into the service's meta and its check's ID, so
+	// that with another Renewed all of the registration is in the catalog when Register
+	// returns, the check's Status with it. Without it Consul keeps two things to itself:
+	// its agent compares its own with the catalog only every one to two minutes, where
+	// the catalog lost something (K5), and what a check found since stays with the agent
+	// for 15 to 30 s where a registration came while it wanted to compare (K10).
 	Renewed time.Time
 }
 
@@ -40,23 +42,23 @@ type Check struct {
 	// check turns critical; 0 and 1 both mean the first one. Consul counts the
 	// first test after a registration as the last of the row, whatever the number.
 	FailuresBeforeCritical int
-	// Status to begin with: "passing" or "critical" (the default). It counts only
-	// for a check that Consul does not have yet.
+	// Status to begin with: "passing" or "critical" (the default). It counts for a
+	// check that Consul does not have yet, and with another Renewed.
 	Status string
 }
 
 // Register adds the service to the local Consul agent or brings it up to date.
-// Doing it again is safe: a check that exists keeps its status, so a change of
-// tags does not make the service flap, though the next failed test turns it
-// critical at once.
+// Doing it again is safe: a check that exists keeps its status where Renewed stays
+// as it is, so a change of tags does not make the service flap, though the next
+// failed test turns it critical at once.
 func (c *Client) Register(ctx context.Context, s Service) error {
 	reg := &api.AgentServiceRegistration{
 		ID: s.ID, Name: s.Name, Tags: s.Tags, Address: s.Addr.Host, Port: s.Addr.Port, Meta: s.Meta,
 	}
-	notes := ""
+	checkID := "" // Consul's own: "service:" and the service's ID
 	if !s.Renewed.IsZero() {
 		at := s.Renewed.UTC().Format(time.RFC3339Nano)
-		notes = "renewed " + at
+		checkID = "service:" + s.ID + ":" + at
 		reg.Meta = maps.Clone(s.Meta)
 		if reg.Meta == nil {
 			reg.Meta = map[string]string{}
@@ -65,8 +67,8 @@ func (c *Client) Register(ctx context.Context, s Service) error {
 	}
 	if s.Check != nil {
 		check := &api.AgentServiceCheck{
-			Name: s.Name + " answers", HTTP: s.Check.HTTP, Interval: s.Check.Interval.String(),
-			FailuresBeforeCritical: s.Check.FailuresBeforeCritical, Status: s.Check.Status, Notes: notes,
+			CheckID: checkID, Name: s.Name + " answers", HTTP: s.Check.HTTP, Interval: s.Check.Interval.String(),
+			FailuresBeforeCritical: s.Check.FailuresBeforeCritical, Status: s.Check.Status,
 		}
 		if s.Check.Timeout > 0 {
 			check.Timeout = s.Check.Timeout.String()

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/consul/api"
+
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
@@ -52,6 +54,32 @@ func (s *Server) Freeze(on bool) { s.faults.edit(func(f *Faults) { f.Freeze = on
 // LoseAll forgets everything, as a Consul that came back with an empty disk does
 // (hazard K5): keys, sessions, services; indexes begin anew (K4).
 func (s *Server) LoseAll() { s.replace(newState()) }
+
+// HoldChecks keeps what checks find from the catalog, until the next registration of
+// any service or a call with false, as a Consul agent does for 15 to 30 s where a
+// registration came while it wanted to compare its services with the catalog (K10).
+func (s *Server) HoldChecks(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !on:
+		s.syncChecks()
+		s.held = nil
+	case s.held == nil:
+		s.held = map[string]result{}
+	}
+}
+
+// FailChecks makes every check critical, as a Consul agent does that starts anew.
+func (s *Server) FailChecks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.state.services {
+		for _, c := range x.checks {
+			s.tell(x.def.ID, c.id, result{api.HealthCritical, ""})
+		}
+	}
+}
 
 // Snapshot is the state at one moment.
 type Snapshot struct{ state *state }

@@ -66,6 +66,9 @@ type Server struct {
 	changed chan struct{}
 	timers  map[string]*time.Timer
 	runners map[string]*checkRunner
+	// held are the results of checks that the catalog does not have yet, by check;
+	// nil while none are held back.
+	held map[string]result
 
 	faults *faultBox
 	// waiting counts the blocking queries that found nothing new so far.

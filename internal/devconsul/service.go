@@ -132,6 +132,7 @@ func (s *Server) parseCheck(d *api.AgentServiceCheck) (checkDefinition, error) {
 func (s *Server) store(x *service) []*checkRunner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.syncChecks()
 	s.state.index++
 	x.index = s.state.index
 	var stopped []*checkRunner
@@ -195,21 +196,45 @@ func (s *Server) serviceDeregister(r *http.Request) reply {
 func (s *Server) setCheck(r *checkRunner, status, output string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.state.services[r.service]
-	if x == nil || s.runners[r.check] != r {
+	switch {
+	case s.runners[r.check] != r:
+	case s.held != nil:
+		s.held[r.check] = result{status, output}
+	default:
+		s.tell(r.service, r.check, result{status, output})
+	}
+}
+
+// result is what a check found.
+type result struct{ status, output string }
+
+// tell brings a result to the catalog. The caller holds mu.
+func (s *Server) tell(service, id string, found result) {
+	x := s.state.services[service]
+	if x == nil {
 		return
 	}
-	at := slices.IndexFunc(x.checks, func(c check) bool { return c.id == r.check })
-	if at < 0 || x.checks[at].status == status && x.checks[at].output == output {
+	at := slices.IndexFunc(x.checks, func(c check) bool { return c.id == id })
+	if at < 0 || x.checks[at].status == found.status && x.checks[at].output == found.output {
 		return
 	}
 	next := *x
 	next.checks = slices.Clone(x.checks)
-	next.checks[at].status, next.checks[at].output = status, output
+	next.checks[at].status, next.checks[at].output = found.status, found.output
 	s.state.index++
 	s.state.serviceIndex = s.state.index
-	s.state.services[r.service] = &next
+	s.state.services[service] = &next
 	s.wake()
+}
+
+// syncChecks brings what was held back to the catalog. The caller holds mu.
+func (s *Server) syncChecks() {
+	for id, found := range s.held {
+		if r := s.runners[id]; r != nil {
+			s.tell(r.service, id, found)
+		}
+	}
+	clear(s.held)
 }
 
 // sortedServices gives the services by ID. The caller holds mu.

@@ -2,6 +2,7 @@ package consultest
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +23,9 @@ const NodeName = "test"
 type ACL struct {
 	// Addr is its HTTP address, DNS that of its names.
 	Addr, DNS string
-	made      atomic.Int64
+	// log is the file of what it logs.
+	log  string
+	made atomic.Int64
 }
 
 // StartACL runs a real Consul with its ACLs on and a default policy of deny, until
@@ -30,12 +33,12 @@ type ACL struct {
 func StartACL(t testing.TB) *ACL {
 	t.Helper()
 	// The Consul agent needs a token itself, to put its node into the catalog.
-	addr, dns := StartRealDNS(t, fmt.Sprintf(`acl {
+	agent := startReal(t, fmt.Sprintf(`acl {
   enabled = true
   default_policy = "deny"
   tokens { initial_management = %q, agent = %q, dns = %q }
 }`, management, management, management))
-	a := &ACL{Addr: addr, DNS: dns}
+	a := &ACL{Addr: agent.addr, DNS: agent.dns, log: agent.log}
 	root := a.Root(t)
 	Eventually(t, 30*time.Second, func() (bool, string) {
 		id, err := root.CreateSession(t.Context(), "ready?", time.Minute, 0)
@@ -69,6 +72,46 @@ func (a *ACL) Client(t testing.TB, rules string) *consul.Client {
 func (a *ACL) TokenFile(t testing.TB, rules string) string {
 	t.Helper()
 	return tokenFile(t, a.token(t, rules))
+}
+
+// StopSync makes the Consul agent fail to compare its services with the catalog: it
+// tries again 15 to 30 s later, and until then tells the catalog of no change that a
+// check finds (K10). It returns when the agent has failed.
+func (a *ACL) StopSync(t testing.TB) {
+	t.Helper()
+	failures := func() int {
+		log, err := os.ReadFile(a.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(log), "failed to sync remote state")
+	}
+	before := failures()
+	// Another token makes the agent compare within 3 s. That nobody has made yet cannot.
+	const late = "99999999-2222-3333-4444-555555555555"
+	a.put(t, "/v1/agent/token/agent", fmt.Sprintf(`{"Token": %q}`, late))
+	Eventually(t, 10*time.Second, func() (bool, string) {
+		return failures() > before, "the Consul agent has not failed to compare"
+	})
+	a.put(t, "/v1/acl/token", fmt.Sprintf(`{"SecretID": %q, "Policies": [{"Name": "global-management"}]}`, late))
+}
+
+// put sends a request that the client has no call for.
+func (a *ACL) put(t testing.TB, path, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+a.Addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Consul-Token", management)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("PUT %s: %s", path, resp.Status)
+	}
 }
 
 func (a *ACL) token(t testing.TB, rules string) string {

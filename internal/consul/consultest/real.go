@@ -32,6 +32,12 @@ func StartReal(t testing.TB, hcl ...string) (addr string) {
 // StartRealDNS is StartReal and gives the address of Consul's DNS too.
 func StartRealDNS(t testing.TB, hcl ...string) (addr, dns string) {
 	t.Helper()
+	a := startReal(t, hcl...)
+	return a.addr, a.dns
+}
+
+func startReal(t testing.TB, hcl ...string) *agent {
+	t.Helper()
 	binary := findBinary(t)
 	var problem error
 	// A port can be taken between our look and Consul's: then once more.
@@ -41,11 +47,11 @@ func StartRealDNS(t testing.TB, hcl ...string) (addr, dns string) {
 			continue
 		}
 		if problem = a.awaitReady(len(hcl) > 0); problem == nil {
-			return a.addr, a.dns
+			return a
 		}
 	}
 	t.Fatalf("starting a real Consul: %v", problem)
-	return "", ""
+	return nil
 }
 
 func findBinary(t testing.TB) string {

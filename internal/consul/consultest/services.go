@@ -23,6 +23,7 @@ func serviceCases() map[string]func(*testing.T, *env) {
 		"a check flips after enough failures, and back":       checkFlips,
 		"other tags do not change the status of a check":      retagKeepsStatus,
 		"the status to begin with counts for a new check":     initialStatus,
+		"renewed, the status is in the catalog at once (K10)": renewedStatus,
 		"a check that went away no longer counts":             checkRemoved,
 		"two instances of one service, each with its own tag": twoInstances,
 	}
@@ -180,6 +181,21 @@ func initialStatus(t *testing.T, e *env) {
 	e.awaitService(t, "critical", critical)
 	if n := x.failed.Load(); n < 1 || n > 2 {
 		t.Errorf("critical after %d failures, want the first one to count", n)
+	}
+}
+
+func renewedStatus(t *testing.T, e *env) {
+	x := newTarget(t)
+	// Long, so that the first test does not come while this looks.
+	s := e.service(x.url, "critical", "master")
+	s.Check.Interval = 10 * time.Minute
+	for _, status := range []string{"critical", "passing", "critical", "passing"} {
+		s.Check.Status, s.Renewed = status, time.Now()
+		e.register(t, s)
+		list, err := e.Services(t.Context(), e.name)
+		if err != nil || len(list) != 1 || list[0].Passing != (status == "passing") {
+			t.Errorf("registered as %s, the catalog has %+v, error %v", status, list, err)
+		}
 	}
 }
 
