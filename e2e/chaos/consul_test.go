@@ -3,12 +3,10 @@
 package chaos
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -111,30 +109,9 @@ func (r *run) consulLeader(ctx context.Context) (*machine.Node, error) {
 	return nil, fmt.Errorf("Consul's leader %s is no machine of the fleet", leader)
 }
 
-// consul asks a machine's Consul.
-func (r *run) consul(ctx context.Context, n *machine.Node, method, path string, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	transport := &http.Transport{DialContext: r.Lab.Dial, DisableKeepAlives: true}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+n.ConsulAddress()+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	response, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: %s: %s", method, path, response.Status, text)
-	}
-	return text, err
-}
-
 // committed is the epoch of the last committed plan.
 func (r *run) committed(ctx context.Context) (uint64, error) {
-	text, err := r.consul(ctx, r.Nodes[0], http.MethodGet, "/v1/kv/"+fleet.KeysOf("e2e").Control(), nil)
+	text, err := r.Consul(ctx, r.Nodes[0], http.MethodGet, "/v1/kv/"+fleet.KeysOf("e2e").Control(), nil)
 	if err != nil {
 		return 0, err
 	}
@@ -163,7 +140,7 @@ func (r *run) tagsObjection(ctx context.Context) string {
 		if why != "" {
 			return "group " + g.name + ": " + why
 		}
-		text, err := r.consul(ctx, r.Nodes[0], http.MethodGet, "/v1/health/service/e2e-"+g.name+"?tag=master&passing=1", nil)
+		text, err := r.Consul(ctx, r.Nodes[0], http.MethodGet, "/v1/health/service/e2e-"+g.name+"?tag=master&passing=1", nil)
 		if err != nil {
 			return err.Error()
 		}
@@ -184,7 +161,7 @@ func (r *run) takeSnapshot(ctx context.Context) {
 	why := r.await(ctx, bringUpLimit, func() string {
 		var err error
 		if r.snapshotEpoch, err = r.committed(ctx); err == nil {
-			r.snapshot, err = r.consul(ctx, r.Nodes[0], http.MethodGet, "/v1/snapshot", nil)
+			r.snapshot, err = r.Consul(ctx, r.Nodes[0], http.MethodGet, "/v1/snapshot", nil)
 		}
 		if err != nil {
 			return err.Error()
@@ -198,6 +175,6 @@ func (r *run) takeSnapshot(ctx context.Context) {
 
 // restore puts Consul back to the snapshot.
 func (r *run) restore(ctx context.Context) error {
-	_, err := r.consul(ctx, r.Nodes[0], http.MethodPut, "/v1/snapshot", r.snapshot)
+	_, err := r.Consul(ctx, r.Nodes[0], http.MethodPut, "/v1/snapshot", r.snapshot)
 	return err
 }
