@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -50,8 +51,10 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := p.gate(); err != nil {
 		return nil, err
 	}
-	n := strconv.Itoa(p.count(req.Method + req.URL.Path))
-	names := []string{p.name, strconv.Itoa(p.life), req.Method, req.URL.Path, n}
+	// Its times follow from what it is and when: of two that goroutines of one process
+	// make in one instant each gets its own whichever comes first.
+	at := strconv.FormatInt(time.Now().UnixNano(), 10)
+	names := []string{p.name, strconv.Itoa(p.life), req.Method, req.URL.Path, req.URL.RawQuery, at, about(req, body)}
 	mode, _ := p.w.consulPath(p.host)
 	switch mode {
 	case consulRefused:
@@ -108,6 +111,25 @@ func (p *process) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return answer(req, rec.Code, rec.Header(), rec.Body.Bytes()), nil
+}
+
+// about is what a request is about: its body, or of a transaction the keys, since what
+// is sealed in it is never the same twice, and a command may gather them in any order.
+func about(req *http.Request, body []byte) string {
+	var ops []op
+	if !strings.HasSuffix(req.URL.Path, "/txn") || json.Unmarshal(body, &ops) != nil {
+		return string(body)
+	}
+	var all []string
+	for _, o := range ops {
+		key := o.KV.Key
+		if strings.HasPrefix(key, keys.Events()) {
+			key = keys.Events() // the rest is drawn
+		}
+		all = append(all, o.KV.Verb+" "+key)
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
 }
 
 // wayFree waits until a host's way to Consul is not broken in these ways; false when

@@ -34,7 +34,7 @@ type process struct {
 	conns map[net.Conn]struct{}
 	// thaw is closed when the process goes on; nil while it is not frozen.
 	thaw chan struct{}
-	// asked counts requests to Consul by their path, dials by their address.
+	// asked counts what is drawn, by what it is for.
 	asked map[string]int
 }
 
