@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redfleet/redfleet/agent/apply"
@@ -158,6 +159,29 @@ func (a *agent) look(ctx context.Context) (map[fleet.InstanceID]observe.Seen, co
 	return seen, facts
 }
 
+// afresh decides a start anew that other instances, or a machine that stood still,
+// kept waiting: one look at this instance alone is fresh again however many there
+// are. Where it is not to start any more the step comes back as it was, and package
+// apply refuses it.
+func (a *agent) afresh(ctx context.Context, s converge.Step) converge.Step {
+	goal := *a.goal
+	goal.Instances = slices.DeleteFunc(slices.Clone(goal.Instances), func(g fleet.InstanceGoal) bool { return g.ID != s.Instance })
+	for _, g := range goal.Instances {
+		password, err := a.password(ctx, g)
+		if err != nil {
+			return s
+		}
+		now := a.observer.Look(ctx, g, password)
+		facts := converge.Facts{Now: a.now(), Instances: map[fleet.InstanceID]converge.Instance{g.ID: now.Facts}}
+		for _, again := range converge.Plan(goal, facts).Steps {
+			if again.Kind == s.Kind {
+				return again
+			}
+		}
+	}
+	return s
+}
+
 // drift compares a running server with what is rendered for it. A template that
 // cannot be rendered any more is reported where it counts, at the next start.
 func (a *agent) drift(ctx context.Context, g fleet.InstanceGoal, s observe.Seen, password secret.Password) []string {
@@ -222,6 +246,9 @@ func (a *agent) act(ctx context.Context, steps []converge.Step) (acted bool, err
 		}
 		delete(a.failed, s.Instance)
 		a.notify.Alive()
+		if s.Stale(a.now()) && !a.applier.UnitsFence {
+			s = a.afresh(ctx, s)
+		}
 		err := a.do(ctx, s)
 		switch {
 		case err == nil:

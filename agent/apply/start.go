@@ -26,7 +26,7 @@ func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) err
 			return err
 		}
 	}
-	return a.start(ctx, t, filepath.Join(Dir(a.DataDir, t.Goal.ID), redisConf))
+	return a.start(ctx, s, t, filepath.Join(Dir(a.DataDir, t.Goal.ID), redisConf))
 }
 
 // Prepare writes redis.conf with the role that a StartRedis step gives, and then
@@ -81,9 +81,10 @@ func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error 
 	return err
 }
 
-// ErrOutdated: the agent gave the master's role up after the decision that the
-// instance may start as the master (hazard S20). Nothing is started.
-var ErrOutdated = errors.New("its agent gave the master's role up meanwhile; it is decided anew")
+// ErrOutdated: after the decision that the instance may start as the master its agent
+// gave the master's role up, or stood still for too long (hazard S20). Nothing is
+// started.
+var ErrOutdated = errors.New("the decision that it starts as the master is outdated; it is decided anew")
 
 func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) error {
 	node, err := a.node(t)
@@ -114,7 +115,7 @@ func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) 
 	if err := a.remember(ctx, t.Goal.ID, func(m *converge.Memory) { m.Started, m.Retired = true, false }); err != nil {
 		return err
 	}
-	return a.start(ctx, t, conf, "--sentinel")
+	return a.start(ctx, s, t, conf, "--sentinel")
 }
 
 // watches: the file holds the state of a sentinel of this master. Without its
@@ -193,13 +194,16 @@ func ReadConf(path string) (*redisconf.File, error) {
 // tried again.
 const startPatience = time.Second
 
-func (a *Applier) start(ctx context.Context, t Target, conf string, args ...string) error {
+func (a *Applier) start(ctx context.Context, s converge.Step, t Target, conf string, args ...string) error {
 	dir := Dir(a.DataDir, t.Goal.ID)
 	unit := fleet.Unit{
 		Name: t.Goal.ID, Dir: dir, Log: a.logFile(t.Goal),
 		Argv: append([]string{a.Engines[t.Goal.Engine].Server, conf}, args...),
 	}
 	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error {
+		if !a.UnitsFence && s.Stale(time.Now()) { // else the unit's fence sees to that
+			return ErrOutdated
+		}
 		ctx, cancel := context.WithTimeout(ctx, startPatience)
 		defer cancel()
 		return a.Starter.Start(ctx, unit)

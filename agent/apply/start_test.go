@@ -12,6 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"github.com/redfleet/redfleet/agent/converge"
 	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/engine"
@@ -47,7 +48,7 @@ func TestStartDoesNotWaitForGood(t *testing.T) {
 		Engines: map[string]engine.Engine{fleet.EngineRedis: {Server: "/bin/true"}}}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := a.start(ctx, Target{Goal: goal}, ""); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+	if err := a.start(ctx, converge.Step{}, Target{Goal: goal}, ""); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		t.Errorf("the start gave %v, the test's own time: %v", err, ctx.Err())
 	}
 }

@@ -107,7 +107,11 @@ func Fence(ctx context.Context, o Options) (Start, error) {
 			if err != nil {
 				return Start{}, err
 			}
-			return Start{Follow: step.Follow, Rule: step.rule, Reason: step.Reason}, nil
+			if !step.Stale(time.Now()) {
+				return Start{Follow: step.Follow, Rule: step.rule, Reason: step.Reason}, nil
+			}
+			held = &Held{Instance: o.Instance, Rule: ruleStale, Reason: "it was to start as the master, and what that rests on is seconds old by now, " +
+				"since this machine or its disk stood still: it is asked again"}
 		}
 		if *held != last && o.Tell != nil {
 			o.Tell(*held)
@@ -162,6 +166,9 @@ func (m machine) decide(ctx context.Context, observer *observe.Observer) (ruled,
 
 // ruleRetired: the goal on disk says that the node left the group.
 const ruleRetired = "retired"
+
+// ruleStale: between the answers and the start too much time went by.
+const ruleStale = "stale-answers"
 
 // notReady stands in for a rule where no question was asked.
 const notReady = "not-ready"

@@ -34,8 +34,9 @@ type Instance struct {
 	// PortOwner tells who listens on the instance's port while its own process
 	// is down; empty when the port is free.
 	PortOwner string
-	// DownSince is when the agent first saw the instance down.
-	DownSince time.Time
+	// DownSince is when the agent first saw the instance down, Asked when it began to
+	// ask what it would start as.
+	DownSince, Asked time.Time
 	// Listening are the peers' addresses that accepted a connection just now;
 	// gathered only where a start or an introduction waits for them.
 	Listening map[fleet.Addr]bool

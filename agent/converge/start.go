@@ -30,7 +30,7 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 	if d.Follow != (fleet.Addr{}) && g.Seed != nil && waitFor(in, f, d.Follow) {
 		return nil, why{"await-master", "waiting until the master " + d.Follow.String() + " listens"}
 	}
-	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow,
+	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow, Asked: in.Asked,
 		Fenced: row.Step == fleet.StepReturn, Quick: d.Rule == fence.RuleQuickRestart, GaveUp: in.Memory.GaveUp, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
 	if d.Follow != (fleet.Addr{}) && !besideNone(g, d.Follow) && (lacksData(in) || leftBehind(g, in, c, d.Follow)) {
 		s.Priority = 0

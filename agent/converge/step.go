@@ -1,6 +1,10 @@
 package converge
 
-import "github.com/redfleet/redfleet/internal/fleet"
+import (
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
 
 // Kind names what a step does.
 type Kind string
@@ -56,6 +60,8 @@ type Step struct {
 	Priority int
 	// SnapshotFirst: start with AOF off, so that the snapshot is loaded (D3).
 	SnapshotFirst bool
+	// Asked is when the answers were asked for by which it starts.
+	Asked time.Time
 	// Quick: it starts by the rule quick-restart.
 	Quick bool
 	// GaveUp is the marker that the decision saw; a start goes only with that one.
@@ -68,6 +74,17 @@ type Step struct {
 	// Introduce, the master that the sentinel names.
 	Peers  []fleet.Member
 	Master fleet.Addr
+}
+
+// freshFor is how long answers hold by which a server may start as the master: the
+// margin that the rule young-sentinels keeps of down-after.
+const freshFor = 2 * time.Second
+
+// Stale: the start as the master goes back to answers of so long ago that the
+// sentinels may have chosen another one since (hazard S20). Whoever carries the step
+// out stood still in between, or its disk did; it is to be decided anew.
+func (s Step) Stale(now time.Time) bool {
+	return s.Kind == StartRedis && s.Follow == (fleet.Addr{}) && now.Sub(s.Asked) > freshFor
 }
 
 // Outcome is what Plan decided: steps in order, and for each instance that is

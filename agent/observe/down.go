@@ -38,7 +38,7 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 			w.downSince = o.DownSince(g.ID)
 		}
 	}
-	s.Facts.DownSince = w.downSince
+	s.Facts.DownSince, s.Facts.Asked = w.downSince, o.Now()
 	if g.Assigned != fleet.Running {
 		return s // it is to stay down, whatever the others say
 	}

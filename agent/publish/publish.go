@@ -206,7 +206,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.written, p.registered, p.renewed = nil, nil, p.Now()
 		}
 		// What is new is no reason to ask a Consul that is out any sooner.
-		if due := ask.again || ask.news && !outage; !due {
+		if due := ask.again || ask.news && !outage; !due || !p.handed() {
 			continue
 		}
 		switch err := p.write(ctx); {
@@ -331,13 +331,18 @@ func (p *Publisher) Session() string {
 	return p.live
 }
 
+// handed: there is a report to write. Before the first one nothing is written, and
+// nothing waited for after it.
+func (p *Publisher) handed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.report != nil
+}
+
 func (p *Publisher) write(ctx context.Context) error {
 	p.mu.Lock()
 	report, services, recovery := p.report, p.services, p.recovery
 	p.mu.Unlock()
-	if report == nil {
-		return nil
-	}
 	if err := p.writeReport(ctx, *report); err != nil {
 		return err
 	}

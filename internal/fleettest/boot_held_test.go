@@ -1,14 +1,19 @@
 package fleettest
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/redfleet/redfleet/agent/apply"
+	"github.com/redfleet/redfleet/agent/boot"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
@@ -29,6 +34,31 @@ func TestBootOnAMinority(t *testing.T) {
 	startUnit(t, f, master%3+1, sentinelID)
 	start, err := fenceOn(t, f, master, 5*time.Second)
 	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
+}
+
+// TestBootThatStoodStill: a fence that stood still after the answers by which a server
+// starts as the master asks again before it lets it (hazard S20).
+func TestBootThatStoodStill(t *testing.T) {
+	t.Parallel()
+	f, master := dark(t, 30*time.Second)
+	startUnit(t, f, master, sentinelID)
+	startUnit(t, f, master%3+1, sentinelID)
+	still, rules := true, []string{}
+	start, err := boot.Fence(t.Context(), boot.Options{
+		Config: f.AgentConfig(master), Instance: redisID, Wait: 10 * time.Second,
+		Tell: func(h boot.Held) { rules = append(rules, h.Rule) },
+		Hook: func(_ context.Context, l effect.Label, at effect.Point) error {
+			if still && l == apply.LabelRemember && at == effect.After {
+				still = false
+				time.Sleep(2100 * time.Millisecond) // as a process that is stopped; the bound is 2 s
+			}
+			return nil
+		},
+	})
+	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
+	if still || !slices.Contains(rules, "stale-answers") {
+		t.Errorf("stood still: %v; held by %q", !still, rules)
+	}
 }
 
 // TestBootOfAReplicaAlone: a replica harms nobody and starts as what it was, so

@@ -167,8 +167,8 @@ func (j *judge) recovered() {
 	}
 	for _, n := range j.w.nodes {
 		var g fleet.Goal
-		if !read(j.w, keys.Goal(n.name), &g) {
-			continue
+		if !read(j.w, keys.Goal(n.name), &g) || j.duplicates[n.name] {
+			continue // of two agents under one name the other one may have offered (hazard M4; seed 234)
 		}
 		b, _ := json.Marshal(g)
 		last, keeps := j.epochs[n.name]
