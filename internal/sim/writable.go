@@ -23,26 +23,33 @@ func (w *World) watchMasters(ctx context.Context) {
 		return
 	}
 	w.waits.Go(func() {
-		var since time.Duration
+		var l lookout
 		for ctx.Err() == nil {
 			pause(ctx, lookForMasters)
 			masters := w.takesWrites()
 			if w.overtaken.Load() {
 				return
 			}
-			switch {
-			case len(masters) < 2:
-				since = 0
-				continue
-			case since == 0:
-				since = w.now()
-			}
-			if w.now()-since > twoMasters {
+			if l.tooLong(w.now(), masters) {
 				w.fail("two-masters", "%v take writes at once for more than %v", masters, twoMasters)
 				return
 			}
 		}
 	})
+}
+
+// lookout is since when two are seen; 0 where there is one at most.
+type lookout struct{ since time.Duration }
+
+// tooLong takes one look.
+func (l *lookout) tooLong(now time.Duration, masters []string) bool {
+	switch {
+	case len(masters) < 2:
+		l.since = 0
+	case l.since == 0:
+		l.since = now
+	}
+	return l.since > 0 && now-l.since > twoMasters
 }
 
 // takesWrites are the nodes whose servers of group "main" are masters with all their
