@@ -65,6 +65,19 @@ func All() []Bug {
 			{"agent/publish/report.go", "\tif !found || e.Session != p.session {\n\t\tp.forgetSession()\n", "\tif !found || e.Session != p.session {\n"},
 			{"agent/publish/publish.go", "errors.Is(err, consul.ErrSessionGone):\n\t\tp.forgetSession()\n", "errors.Is(err, consul.ErrSessionGone):\n"},
 		}},
+		{"a node is taken out while it is the master", "one-at-a-time", []Edit{
+			{"coordinator/request/plan.go", "\t\tp.Moves = append(p.Moves, name)\n", ""},
+		}},
+		{"what was lost is rebuilt at epoch 0", "resumable", []Edit{
+			{"coordinator/rebuild/rebuild.go", "p.Control.Committed = max(p.Control.Committed, o.Epoch, o.Goal.Epoch)", "_ = o.Epoch"},
+			{"coordinator/rebuild/rebuild.go", "p.Control.Committed = max(p.Control.Committed, r.Report.Epoch)", "_ = r.Report.Epoch"},
+		}},
+		{"a master starts again while the failover that its agent asked for is under way", "two-masters", []Edit{
+			{"agent/fence/fence.go", "return gaveUp(c, decideSentinel(c))", "return decideSentinel(c)"},
+			{"agent/fence/sentinel.go", "\tif v, ok := switching(c.Sentinels); ok {\n\t\treturn hold(", "\tif v, ok := switching(c.Sentinels); ok && false {\n\t\treturn hold("},
+			{"agent/fence/sentinel.go", "if node, replica, ok := promotable(c.Sentinels); ok {", "if node, replica, ok := promotable(c.Sentinels); ok && false {"},
+			{"agent/fence/sentinel.go", "if other, ok := replicaAnswers(c); ok && c.DownFor < c.DownAfter+settleMargin {", "if other, ok := replicaAnswers(c); ok && false {"},
+		}},
 	}
 }
 
