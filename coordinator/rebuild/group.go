@@ -61,13 +61,14 @@ func (p *Plan) groupID(name string) (string, bool) {
 }
 
 // membership is the record of members that were changed: nil unless a node offers
-// instances that its goal keeps down because it left the group. Without that record
-// nothing would keep them down (hazard S4).
+// instances of the group and is no member by the newest goal. It left: its goal keeps
+// them down, or had not reached it yet when Consul was lost (simulation, seed 423).
+// Without that record nothing would keep them down (hazard S4).
 func membership(goals []fleet.Goal, made fleet.GroupSpec) *fleet.Membership {
 	var retired []string
 	for _, goal := range goals {
-		left := func(i fleet.InstanceGoal) bool { return i.Group == made.Name && i.Assigned == fleet.Held }
-		if slices.ContainsFunc(goal.Instances, left) && !slices.Contains(slices.Concat(made.Nodes, made.Sentinel.Nodes), goal.Node) {
+		of := func(i fleet.InstanceGoal) bool { return i.Group == made.Name }
+		if slices.ContainsFunc(goal.Instances, of) && !slices.Contains(slices.Concat(made.Nodes, made.Sentinel.Nodes), goal.Node) {
 			retired = append(retired, goal.Node)
 		}
 	}

@@ -194,6 +194,17 @@ func TestMake(t *testing.T) {
 				}
 			},
 		},
+		"a node that left and did not hear of it stays out too": {
+			func(f *Found) {
+				goal := fleet.Goal{Format: fleet.Format, FleetID: "F", Node: "n9", Epoch: 1, Instances: instances("zz", "Z", 1, 6379, nil)}
+				f.Offers["n9"] = fleet.Recovery{Format: fleet.Format, Node: "n9", Agent: "agent-n9", FleetID: "F", Epoch: 1, Goal: goal}
+			},
+			func(t *testing.T, p Plan) {
+				if m := p.Groups[0].Members; m == nil || !slices.Equal(m.Retired, []string{"n9"}) || !slices.Equal(m.Servers, []string{"n1", "n2", "n3"}) {
+					t.Errorf("the members are %+v", m)
+				}
+			},
+		},
 		"a node's disk went after it had offered what it kept": {
 			func(f *Found) { // its agent is another one, which never followed a goal
 				f.Reports["n2"] = fleet.ReportRecord{Alive: true, Report: fleet.Report{Format: fleet.Format, Node: "n2", Address: "10.0.0.12"}}
