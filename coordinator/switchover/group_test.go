@@ -39,6 +39,8 @@ type group struct {
 	servers   map[string]*redistest.Proc
 	sentinels map[string]*redistest.Proc
 	rec       *record.Recorder
+	// lines are what redis.conf has for the group's durability.
+	lines []string
 	// frozen are the pids of servers that were frozen.
 	frozen map[string]int
 }
@@ -59,12 +61,11 @@ func newGroupOf(t *testing.T, durability fleet.Durability, downAfter time.Durati
 		g.target.Servers = append(g.target.Servers, fleet.Member{Node: node, Addr: freeAddr(t)})
 		g.target.Sentinels = append(g.target.Sentinels, fleet.Member{Node: node, Addr: freeAddr(t), ID: fmt.Sprintf("%040x", 0xabc0+i)})
 	}
-	master := g.target.Servers[0].Addr
+	g.lines = lines
 	for i, m := range g.target.Servers {
-		conf := append([]string{fmt.Sprintf("port %d", m.Addr.Port), "bind " + host, "replica-announce-ip " + host, "requirepass " + password,
-			"masterauth " + password, "repl-diskless-sync-delay 0", `save ""`}, lines...)
+		conf := g.serverConf(m)
 		if i > 0 {
-			conf = append(conf, fmt.Sprintf("replicaof %s %d", master.Host, master.Port))
+			conf = append(conf, follow(g.target.Servers[0]))
 		}
 		g.servers[m.Node] = g.start("redis.conf", m.Addr, conf)
 	}
@@ -73,6 +74,25 @@ func newGroupOf(t *testing.T, durability fleet.Durability, downAfter time.Durati
 	}
 	g.ready()
 	return g
+}
+
+func (g *group) serverConf(m fleet.Member) []string {
+	return append([]string{fmt.Sprintf("port %d", m.Addr.Port), "bind " + host, "replica-announce-ip " + host, "requirepass " + password,
+		"masterauth " + password, "repl-diskless-sync-delay 0", `save ""`}, g.lines...)
+}
+
+func follow(master fleet.Member) string {
+	return fmt.Sprintf("replicaof %s %d", master.Addr.Host, master.Addr.Port)
+}
+
+// restart starts a server that has ended, as the fence does: as a replica.
+func (g *group) restart(node string, master fleet.Member) {
+	g.t.Helper()
+	for _, m := range g.target.Servers {
+		if m.Node == node {
+			g.servers[node] = g.start("redis.conf", m.Addr, append(g.serverConf(m), follow(master)))
+		}
+	}
 }
 
 func (g *group) sentinelConf(i int) []string {
@@ -135,6 +155,21 @@ func (g *group) ready() {
 	until(g.t, 40*time.Second, func() string {
 		m, f := g.look()
 		return f.missing(m) + f.unready()
+	})
+}
+
+// prefer has the sentinels choose a replica; they ask it for its priority every ten
+// seconds.
+func (g *group) prefer(node string) {
+	g.t.Helper()
+	g.servers[node].Do("CONFIG", "SET", "replica-priority", "10")
+	until(g.t, 40*time.Second, func() string {
+		for _, s := range g.sentinels {
+			if known := fmt.Sprint(s.Do("SENTINEL", "REPLICAS", "main")); !strings.Contains(known, "slave-priority 10") {
+				return known
+			}
+		}
+		return ""
 	})
 }
 

@@ -2,7 +2,6 @@ package switchover
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,28 +19,30 @@ func (r *run) pause(ctx context.Context) error {
 	}
 	// The server began the new pause before its answer came, and the one before ran
 	// from its sending on at the earliest.
-	if !r.until.IsZero() && time.Now().After(r.until) {
-		r.lapsed = true
+	if !r.until.IsZero() && r.left() <= 0 {
+		r.seen.Late()
 	}
 	r.until = sent.Add(length)
 	return nil
 }
 
-// holdOn holds them on where half of the pause is over, or always. Before the sentinel
-// was asked only the asking itself does: the pause bounds how long a failed try takes.
-func (r *run) holdOn(ctx context.Context, always bool) error {
-	if !always && (r.askedAt.IsZero() || time.Until(r.until) > switchover.Pause(r.course.DownAfter)/2) {
-		return nil
-	}
-	return r.pause(ctx)
+// left is for how long the writes are held at least.
+func (r *run) left() time.Duration { return left(r.until, time.Now(), time.Now()) }
+
+// left is how long it is until a time, by the clock that stops while a machine is
+// suspended, which is that of now, or by the one on the wall, whichever says less.
+func left(until, now, wall time.Time) time.Duration {
+	return min(until.Sub(now), until.Round(0).Sub(wall.Round(0)))
 }
+
+// since is how long ago a time was, by the clock that says more.
+func since(t time.Time) time.Duration { return -left(t, time.Now(), time.Now()) }
 
 // release lets the writes go on. Where it fails they go on when the pause ends.
 func (r *run) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, releaseIn)
 	defer cancel()
 	err := r.o.Effects.Do(ctx, LabelUnpause, r.old.Unpause)
-	r.out.Held = time.Since(r.first)
 	if err != nil {
 		return fmt.Errorf("%w; they go on within %s", err, switchover.Pause(r.course.DownAfter))
 	}
@@ -51,12 +52,10 @@ func (r *run) release(ctx context.Context) error {
 // demote makes the old master a replica of the new one while its writes are held, as
 // Sentinel would some ten seconds later (hazard S12): they are then refused.
 func (r *run) demote(ctx context.Context, to fleet.Addr) error {
-	if time.Now().After(r.until) {
-		r.lapsed = true
-	}
 	if err := r.o.Effects.Do(ctx, LabelDemote, func(ctx context.Context) error { return r.old.ReplicaOf(ctx, to) }); err != nil {
 		return err
 	}
+	r.seen.Demote(r.left())
 	if err := r.o.Effects.Do(ctx, LabelKeep, r.old.ConfigRewrite); err != nil {
 		r.out.Warnings = append(r.out.Warnings, err.Error()) // the fence decides its role at a start (hazard S15)
 	}
@@ -75,7 +74,12 @@ func (r *run) finish(ctx context.Context) error {
 	if why := r.inStep(ctx); why != "" {
 		r.out.Warnings = append(r.out.Warnings, why)
 	}
-	if r.lapsed {
+	return r.lapsed()
+}
+
+// lapsed is an error where the old master may have taken writes that are lost.
+func (r *run) lapsed() error {
+	if r.seen.Lapsed {
 		return fmt.Errorf("%w: what it acknowledged in that time is lost", ErrLapsed)
 	}
 	return nil
@@ -86,14 +90,11 @@ func (r *run) inStep(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, inStepIn)
 	defer cancel()
 	for {
-		in, err := r.old.Observe(ctx)
-		switch {
-		case err == nil && in.Role == fleet.RoleReplica && in.Master == r.out.To.Addr && in.LinkUp:
+		if old := server(ctx, r.o.Master, r.old); old.Follows(r.out.To.Addr) && old.LinkUp {
 			return ""
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return fmt.Sprintf("the server on %s does not follow the one on %s yet", r.o.Master.Node, r.out.To.Node)
-		case err != nil && errors.Is(err, context.Canceled):
-			return err.Error()
 		}
 		time.Sleep(lookEvery)
 	}

@@ -2,7 +2,9 @@ package switchover
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/drill"
@@ -28,13 +30,22 @@ func open(t drill.Target, password secret.Password) *eyes {
 		e.servers = append(e.servers, redis.Dial(m.Addr, password.Reveal()))
 	}
 	for _, m := range t.Sentinels {
-		word := password.Reveal()
-		if t.Open {
-			word = ""
-		}
-		e.sentinels = append(e.sentinels, redis.DialSentinel(m.Addr, word))
+		e.sentinels = append(e.sentinels, DialSentinel(t, m.Addr, password))
 	}
 	return e
+}
+
+// DialSentinel is a client of one of the group's sentinels.
+func DialSentinel(t drill.Target, at fleet.Addr, password secret.Password) *redis.SentinelClient {
+	return redis.DialSentinel(at, sentinelWord(t, password))
+}
+
+// sentinelWord is the password that the group's sentinels ask for.
+func sentinelWord(t drill.Target, password secret.Password) string {
+	if t.Open {
+		return ""
+	}
+	return password.Reveal()
 }
 
 func (e *eyes) close() {
@@ -85,7 +96,7 @@ func server(ctx context.Context, m fleet.Member, c *redis.Server) switchover.Ser
 	in, err := c.Observe(ctx)
 	switch {
 	case err != nil:
-		return switchover.Server{Member: m, Error: err.Error()}
+		return switchover.Server{Member: m, Error: err.Error(), Gone: errors.Is(err, syscall.ECONNREFUSED)}
 	case in.Loading:
 		return switchover.Server{Member: m, Error: "it loads its data"}
 	}

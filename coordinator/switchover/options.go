@@ -21,8 +21,8 @@ var (
 	// ErrLeft: the sentinel was asked, and what comes of it is Sentinel's to decide. A
 	// write that is acknowledged meanwhile can be lost (hazard S13).
 	ErrLeft = errors.New("the failover was left to Sentinel")
-	// ErrLapsed: the master was switched, and for a time it may have taken writes that
-	// are lost, since whoever held them was held up itself.
+	// ErrLapsed: the master was switched, and for a time the old one may have taken
+	// writes that are lost: whoever held them was held up itself, or it was silent.
 	ErrLapsed = errors.New("the pause of the old master's writes ran out before it was a replica")
 )
 
@@ -57,9 +57,9 @@ type Options struct {
 type Outcome struct {
 	// From gave way to To; To is zero where nobody was promoted.
 	From, To fleet.Member
-	// Held is for how long the old master's writes were held, Promoted and Named how
-	// long after that began another server was master, and most sentinels named it.
-	Held, Promoted, Named time.Duration
+	// Held is for how long the old master's writes were held, or at least until this
+	// ended where it is not known to have become a replica.
+	Held time.Duration
 	// Warnings are what did not go well and harms no write.
 	Warnings []string
 }

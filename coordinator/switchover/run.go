@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/switchover"
 )
@@ -20,15 +19,24 @@ const (
 	releaseIn = 2 * time.Second
 )
 
-// Run switches the master. When it returns, no write is held any more. An error says
+// Run switches the master. When it returns, no write is held any more, but for one that
+// would be lost if it went on at once: such writes go on within a pause. An error says
 // what stands: ErrUnchanged, ErrLeft, or ErrLapsed. A context that ends stops it while
 // nothing was changed yet; once the sentinel was asked it goes on to the end, which is
 // bounded.
 func Run(ctx context.Context, o Options) (Outcome, error) {
+	return newRun(o).carryOut(ctx)
+}
+
+func newRun(o Options) *run {
 	e := open(o.Target, o.Password)
-	defer e.close()
-	r := &run{o: o, eyes: e, old: e.of(o.Master.Addr), out: Outcome{From: o.Master},
+	return &run{o: o, eyes: e, old: e.of(o.Master.Addr), out: Outcome{From: o.Master}, rest: time.Sleep,
 		course: switchover.Course{DownAfter: o.Target.DownAfter, Master: o.Master, Ask: o.Ask}}
+}
+
+func (r *run) carryOut(ctx context.Context) (Outcome, error) {
+	defer r.eyes.close()
+	o := r.o
 	if r.old == nil {
 		return r.out, fmt.Errorf("%w: %s is no server of group %q", ErrUnchanged, o.Master.Addr, o.Target.Group)
 	}
@@ -49,13 +57,14 @@ type run struct {
 	course switchover.Course
 	out    Outcome
 	stop   <-chan struct{}
+	// rest is the pause between two looks.
+	rest func(d time.Duration)
 
-	// first is when the writes were first held, until when they are held at least;
-	// lapsed: that ran out before they were held on.
+	// first is when the writes were first held, until when they are held at least.
 	first, until time.Time
-	lapsed       bool
 	askedAt      time.Time
 	refused      string
+	seen         switchover.Seen
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -65,17 +74,20 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.first = time.Now()
 	if err := r.begin(ctx); err != nil {
+		r.out.Held = since(r.first)
 		return errors.Join(fmt.Errorf("%w: %w", ErrUnchanged, err), r.release(ctx))
 	}
 	for {
-		step := switchover.Next(r.course, r.facts(ctx))
-		if end, err := r.do(ctx, step); end {
+		f := r.facts(ctx)
+		if end, err := r.do(ctx, switchover.Next(r.course, f)); end {
 			return err
 		}
-		if err := r.holdOn(ctx, false); err != nil {
-			r.o.Tell("holding the writes on: %v", err)
+		if f.Left = r.left(); switchover.HoldOn(r.course, f) {
+			if err := r.pause(ctx); err != nil {
+				r.o.Tell("holding the writes on: %v", err)
+			}
 		}
-		time.Sleep(lookEvery)
+		r.rest(lookEvery)
 	}
 }
 
@@ -94,74 +106,71 @@ func (r *run) begin(ctx context.Context) error {
 
 func (r *run) facts(ctx context.Context) switchover.Facts {
 	servers, sentinels := r.eyes.look(ctx)
-	f := switchover.Facts{Since: time.Since(r.first), Left: time.Until(r.until), Asked: !r.askedAt.IsZero(), Refused: r.refused,
+	f := switchover.Facts{Since: since(r.first), Left: r.left(), Asked: !r.askedAt.IsZero(), Refused: r.refused,
 		Servers: servers, Sentinels: sentinels}
-	if r.lapsed {
-		f.Left = 0
-	}
 	if f.Asked {
-		f.SinceAsked = time.Since(r.askedAt)
+		f.SinceAsked = since(r.askedAt)
 	}
 	select {
 	case <-r.stop:
 		f.Stop = true
 	default:
 	}
-	for _, s := range servers {
-		if s.Addr != r.o.Master.Addr && s.Role == fleet.RoleMaster && r.out.Promoted == 0 {
-			r.out.Promoted = time.Since(r.first)
-		}
-	}
-	return f
+	return r.seen.Add(r.course, f)
 }
 
 // do carries a step out; end says that it was the last one.
 func (r *run) do(ctx context.Context, step switchover.Step) (end bool, err error) {
+	if step.Master.Node != "" {
+		r.out.To = step.Master
+	}
 	switch step.Do {
 	case switchover.Ask:
-		return false, r.ask(ctx)
+		r.ask(ctx)
+		return false, nil
 	case switchover.Demote:
-		r.named(step.Master)
 		if err := r.demote(ctx, step.Master.Addr); err != nil {
 			r.o.Tell("%v", err)
-			if time.Since(r.askedAt) > demoteIn {
-				return true, errors.Join(fmt.Errorf("%w: %w", ErrLeft, err), r.release(ctx))
-			}
 		}
 		return false, nil
+	case switchover.Wait:
+		return false, nil
+	}
+	r.out.Held = since(r.first)
+	return true, r.end(ctx, step)
+}
+
+// end carries the last step out. A server that is not known to be a replica goes on by
+// itself when its pause ends, once another one was promoted.
+func (r *run) end(ctx context.Context, step switchover.Step) error {
+	switch step.Do {
 	case switchover.Done:
-		r.named(step.Master)
-		return true, r.finish(ctx)
+		return r.finish(ctx)
+	case switchover.Gone:
+		r.out.Warnings = append(r.out.Warnings, step.Why)
+		return r.lapsed()
+	case switchover.Lapse:
+		return fmt.Errorf("%w: %s", ErrLapsed, step.Why)
 	case switchover.Back:
-		return true, errors.Join(fmt.Errorf("%w: %s", ErrUnchanged, step.Why), r.release(ctx))
-	case switchover.Leave:
-		return true, errors.Join(fmt.Errorf("%w: %s", ErrLeft, step.Why), r.release(ctx))
+		return errors.Join(fmt.Errorf("%w: %s", ErrUnchanged, step.Why), r.release(ctx))
 	}
-	return false, nil
+	err := fmt.Errorf("%w: %s", ErrLeft, step.Why)
+	if step.Hold {
+		return err
+	}
+	return errors.Join(err, r.release(ctx))
 }
 
-// demoteIn bounds the tries to make the old master a replica; Sentinel does it later.
-const demoteIn = 20 * time.Second
-
-func (r *run) named(to fleet.Member) {
-	if r.out.Named == 0 {
-		r.out.To, r.out.Named = to, time.Since(r.first)
-	}
-}
-
-// ask holds the writes on for a whole pause and asks the one sentinel, once.
-func (r *run) ask(ctx context.Context) error {
-	if err := r.holdOn(ctx, true); err != nil || r.lapsed {
-		return nil // the next look finds too little left of the pause, and ends it
+// ask holds the writes on for a whole pause and asks the one sentinel, once. Where they
+// could not be held on nobody is asked, and the next look decides.
+func (r *run) ask(ctx context.Context) {
+	if err := r.pause(ctx); err != nil || r.seen.Lapsed {
+		return
 	}
 	r.o.Tell("every replica has what %s acknowledged; asking the sentinel on %s for a failover", r.o.Master.Node, r.o.Ask.Node)
-	word := r.o.Password.Reveal()
-	if r.o.Target.Open {
-		word = ""
-	}
 	r.askedAt = time.Now()
 	err := r.o.Effects.Do(ctx, LabelAsk, func(ctx context.Context) error {
-		return redis.Network{}.AskFailover(ctx, r.o.Ask.Addr, word, r.o.Target.MasterName)
+		return redis.Network{}.AskFailover(ctx, r.o.Ask.Addr, sentinelWord(r.o.Target, r.o.Password), r.o.Target.MasterName)
 	})
 	switch {
 	case redis.Refused(err):
@@ -169,5 +178,4 @@ func (r *run) ask(ctx context.Context) error {
 	case err != nil: // a failover may come of it all the same
 		r.o.Tell("%v; no other sentinel is asked (hazard S18)", err)
 	}
-	return nil
 }

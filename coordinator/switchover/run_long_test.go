@@ -63,23 +63,33 @@ func TestLateReplicaLong(t *testing.T) {
 // have lost what the master took meanwhile.
 func TestHeldUpLong(t *testing.T) {
 	t.Parallel()
-	for label, want := range map[effect.Label]error{LabelPause: ErrUnchanged, LabelDemote: ErrLapsed} {
-		t.Run(string(label), func(t *testing.T) {
+	over := switchover.Pause(downAfter) + 100*time.Millisecond
+	for name, tt := range map[string]struct {
+		label effect.Label
+		at    effect.Point
+		hold  time.Duration
+		want  error
+	}{
+		"before asking":                  {LabelPause, effect.After, over, ErrUnchanged},
+		"before the demotion":            {LabelDemote, effect.Before, over, ErrLapsed},
+		"after the demotion, harmlessly": {LabelKeep, effect.After, over, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := newGroup(t)
 			g.record(1, time.Millisecond)
 			done := false
 			out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
-				if l == label && !done && (at == effect.After) == (label == LabelPause) {
+				if l == tt.label && at == tt.at && !done {
 					done = true
-					time.Sleep(switchover.Pause(downAfter) + 100*time.Millisecond)
+					time.Sleep(tt.hold)
 				}
 				return nil
 			}))
-			if !errors.Is(err, want) {
+			if !errors.Is(err, tt.want) {
 				t.Errorf("%+v, %v", out, err)
 			}
-			if want == ErrUnchanged {
+			if errors.Is(tt.want, ErrUnchanged) {
 				g.goesOn(out)
 				return
 			}
@@ -88,6 +98,87 @@ func TestHeldUpLong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFrozenBetweenLooksLong: whoever switches is frozen between two looks for so long
+// that Sentinel has made the old master a replica, and all looks well.
+func TestFrozenBetweenLooksLong(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t)
+	g.record(1, time.Millisecond)
+	r := newRun(g.options(nil))
+	frozen := false
+	r.rest = func(d time.Duration) {
+		if !r.askedAt.IsZero() && !frozen {
+			frozen = true
+			until(t, 30*time.Second, func() string {
+				_, f := g.look()
+				for _, s := range f.servers {
+					if s.Addr == r.o.Master.Addr && s.Role != fleet.RoleReplica {
+						return "the old master is a master still"
+					}
+				}
+				return ""
+			})
+		}
+		time.Sleep(d)
+	}
+	out, err := r.carryOut(t.Context())
+	if !errors.Is(err, ErrLapsed) || out.To.Node == "" {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if now := g.whole(); now.Node != out.To.Node {
+		t.Errorf("%s is master, and not %s", now.Node, out.To.Node)
+	}
+}
+
+// TestFrozenOldMasterLong: one that stays silent until long after its pause may take the
+// writes that it holds, and the run says so. It ends in the time given.
+func TestFrozenOldMasterLong(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t)
+	g.record(1, time.Millisecond)
+	master, _ := g.look()
+	began := time.Now()
+	out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
+		if l == LabelAsk && at == effect.After {
+			g.signal(master.Node, syscall.SIGSTOP)
+		}
+		if l == LabelUnpause {
+			t.Error("its writes are let go on")
+		}
+		return nil
+	}))
+	g.thaw(master.Node)
+	if !errors.Is(err, ErrLapsed) || out.To.Node == "" || time.Since(began) > 30*time.Second {
+		t.Errorf("after %s: %+v, %v", time.Since(began), out, err)
+	}
+	if now := g.whole(); now.Node != out.To.Node {
+		t.Errorf("%s is master, and not %s", now.Node, out.To.Node)
+	}
+}
+
+// TestChosenFreezesLong: the replica that Sentinel chose freezes while it is told to take
+// over. The writes are held on past down-after, since it takes over as soon as it can;
+// that others count the master as down meanwhile makes no second failover.
+func TestChosenFreezesLong(t *testing.T) {
+	t.Parallel()
+	g := newGroupOf(t, fleet.Fast, switchover.ShortestDownAfter)
+	g.prefer("n2")
+	g.record(2, time.Millisecond)
+	began := g.rec.Now()
+	out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
+		if l == LabelAsk && at == effect.Before {
+			g.signal("n2", syscall.SIGSTOP)
+			thaw := time.AfterFunc(8*time.Second, func() { g.thaw("n2") })
+			t.Cleanup(func() { thaw.Stop() })
+		}
+		return nil
+	}))
+	if err != nil || out.To.Node != "n2" || out.Held < 8*time.Second {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	judged(t, g.judge(began), []Outcome{out})
 }
 
 // TestStoppedBeforeLong: where it is told to stop before the sentinel was asked, nothing

@@ -20,8 +20,10 @@ import (
 // Server is what one server of the group answered just now.
 type Server struct {
 	fleet.Member
-	// Error is why it did not answer; empty when it did, and all else is zero.
+	// Error is why it did not answer; empty when it did, and all else is zero, but for
+	// Gone: nobody listens at its address, so its process has ended.
 	Error string
+	Gone  bool
 	Role  fleet.Role
 	// Master and LinkUp are a replica's.
 	Master fleet.Addr
@@ -35,9 +37,15 @@ type Server struct {
 	Priority     int
 }
 
+// Follows: it answered as a replica of the server at an address.
+func (s Server) Follows(master fleet.Addr) bool {
+	return s.Error == "" && s.Role == fleet.RoleReplica && s.Master == master
+}
+
 // Sentinel is what one sentinel of the group answered just now.
 type Sentinel struct {
 	fleet.Member
+	// Error is why it did not answer; empty when it did.
 	Error  string
 	Report fleet.SentinelReport
 }
@@ -72,6 +80,12 @@ type Facts struct {
 	// Left is for how long the writes are still held at least; 0 or less where that
 	// ran out at any time since they were first held.
 	Left time.Duration
+	// Demoted, Promoted and Silent are from Seen.Add. Demoted: the old master has
+	// answered that it is a replica of the new one now. Promoted: in some look
+	// another server said that it is master, or a sentinel named one. Silent is how long ago the asked sentinel last
+	// answered, since the asking at most.
+	Demoted, Promoted bool
+	Silent            time.Duration
 	// Stop: whoever began this wants it to end.
 	Stop      bool
 	Servers   []Server
@@ -103,10 +117,17 @@ const (
 	ShortestDownAfter = 3 * time.Second
 	// longestPause bounds for how long writes stay held where whoever holds them dies.
 	longestPause = 5 * time.Second
-	// holdAfterAsk bounds for how long they are held once the sentinel was asked.
+	// holdAfterAsk bounds for how long they are held on once the sentinel was asked.
 	holdAfterAsk = 12 * time.Second
+	// demoteIn bounds the tries to make the old master a replica, from the asking on;
+	// Sentinel does it later.
+	demoteIn = 20 * time.Second
 	// settle is how long a sentinel may take to show the failover that it was asked for.
 	settle = 500 * time.Millisecond
+	// gaveUpIn is how soon one that is not at it any more has told no replica to take
+	// over: it ends for want of one at once, else after failover-timeout, which is a
+	// second at least.
+	gaveUpIn = time.Second
 )
 
 // Pause is for how long the writes are held at a time: three fifths of down-after,
@@ -114,6 +135,16 @@ const (
 func Pause(downAfter time.Duration) time.Duration { return min(downAfter*3/5, longestPause) }
 
 // CatchUp is how long the replicas may take to have all that the master acknowledged.
-// With it the writes are held for four fifths of down-after at most before the
-// promotion: a third of a pause, and a whole one from the moment of asking.
+// Whoever dies once it has asked leaves the writes held for nine tenths of down-after at
+// most: for half a pause before the asking, and for a whole one from it.
+//
+// Whoever lives holds them on past down-after while the sentinel shows its failover
+// (HoldOn), although others may then count the master as down. To let them go on sooner
+// would be worse: the replica that was told to take over does so whenever it can, and
+// what the master acknowledges before that is lost.
 func CatchUp(downAfter time.Duration) time.Duration { return Pause(downAfter) / 3 }
+
+// HoldOn: the pause is to be begun anew, since half of it is over. Before the sentinel
+// was asked only the asking itself does that: one pause bounds how long a failed try
+// takes.
+func HoldOn(c Course, f Facts) bool { return f.Asked && f.Left <= Pause(c.DownAfter)/2 }
