@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/redfleet/redfleet/internal/drill"
 )
 
 // completionTime is how long a shell waits for names from Consul.
@@ -28,5 +30,27 @@ func completeGroups(conn *connection) cobra.CompletionFunc {
 			names[i] = g.Name
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeServers offers the nodes that run a server of the group which is the first
+// argument.
+func completeServers(conn *connection) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		w, err := conn.load(ctx)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		t, _ := drill.TargetOf(w.world, w.name, args[0], drill.Failover)
+		var nodes []cobra.Completion
+		for _, m := range t.Servers {
+			nodes = append(nodes, m.Node)
+		}
+		return nodes, cobra.ShellCompDirectiveNoFileComp
 	}
 }

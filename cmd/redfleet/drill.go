@@ -26,6 +26,7 @@ type drillFlags struct {
 	cut, timeout time.Duration
 	force        []string
 	yes          bool
+	from         string
 	svg, history string
 }
 
@@ -70,7 +71,7 @@ It refuses where a check of redfleet verify fails (--force CHECK passes over it)
 one is in TILT, or no replica can be promoted.
 
 Exit codes: 0 done, and whole again · 1 refused, or it went wrong · 2 shown, and not agreed to · 3 something that
-must hold did not · 5 another drill is under way · 6 not whole in time, or Consul cannot be reached.`,
+must hold did not · 5 a drill or failover is under way · 6 not whole in time, or Consul cannot be reached.`,
 		Example: map[drill.Kind]string{
 			drill.Failover: "  redfleet drill failover sessions\n  redfleet drill failover sessions --yes -o json",
 			drill.Kill:     "  redfleet drill kill sessions --via 'ssh root@{node}'\n  redfleet drill kill sessions          # shows what to run on the master's machine",
@@ -110,7 +111,12 @@ func (f *drillFlags) run(cmd *cobra.Command, kind drill.Kind, group string) erro
 		return err
 	}
 	defer o.Client.Close()
-	if err := f.shown(cmd, o); err != nil {
+	defer lostOutput()()
+	found, err := f.fit(cmd, o)
+	if err != nil {
+		return err
+	}
+	if err := f.agreed(cmd, &o, found); err != nil {
 		return err
 	}
 	out, err := rehearsal.Run(cmd.Context(), o)
@@ -120,25 +126,29 @@ func (f *drillFlags) run(cmd *cobra.Command, kind drill.Kind, group string) erro
 	if out.Report.Kind == "" {
 		return err
 	}
-	return errors.Join(f.tell(cmd, out), err, ended(out.Report, err))
+	return errors.Join(f.tell(cmd, out), err, ended(out.Report))
 }
 
-// shown looks, says what will be done, and asks.
-func (f *drillFlags) shown(cmd *cobra.Command, o rehearsal.Options) error {
+// fit looks at the group; an error where it is not fit for it.
+func (f *drillFlags) fit(cmd *cobra.Command, o rehearsal.Options) (rehearsal.Finding, error) {
 	w, err := f.conn.load(cmd.Context())
 	if err != nil {
-		return err
+		return rehearsal.Finding{}, err
 	}
 	if err := w.group(o.Group); err != nil {
-		return err
+		return rehearsal.Finding{}, err
 	}
 	found, err := rehearsal.Look(cmd.Context(), o)
 	if err != nil {
-		return err
+		return rehearsal.Finding{}, err
 	}
-	if err := found.Refused(); err != nil {
-		return err
-	}
+	return found, found.Refused()
+}
+
+// agreed says what will be done, and asks. What it says is all that may be done then:
+// should the master be elsewhere in the end, nothing is.
+func (f *drillFlags) agreed(cmd *cobra.Command, o *rehearsal.Options, found rehearsal.Finding) error {
+	o.From = found.Master.Node
 	if f.yes {
 		return nil
 	}
@@ -204,7 +214,9 @@ func (f *drillFlags) tell(cmd *cobra.Command, out rehearsal.Outcome) (err error)
 	if f.out.json() {
 		return errors.Join(err, writeJSON(stdout, out.Report))
 	}
-	err = errors.Join(err, view.History(stdout, out.Checked, style(stdout)))
+	if out.Report.Done {
+		err = errors.Join(err, view.History(stdout, out.Checked, style(stdout)))
+	}
 	for _, line := range out.Report.Summary() {
 		fmt.Fprintln(stdout, line)
 	}
@@ -220,12 +232,13 @@ func writeTo(path string, write func(io.Writer) error) error {
 	return renameio.WriteFile(path, text.Bytes(), 0o644)
 }
 
-// ended is the exit code of a drill that was carried out.
-func ended(r drill.Report, err error) error {
+// ended is the exit code of a drill that did what it is about; the keys that it could
+// not remove are no part of that.
+func ended(r drill.Report) error {
 	switch {
-	case err != nil:
+	case !r.Done:
 		return nil
-	case len(r.Violations) > 0 && r.Whole:
+	case len(r.Violations) > 0:
 		return &exitError{code: exitCheckFailed}
 	case !r.Whole:
 		return &exitError{exitUnreachable, fmt.Errorf("group %s is not whole in the time given (--timeout): %s", r.Group, r.Why)}

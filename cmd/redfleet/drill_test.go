@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,8 +18,10 @@ import (
 	rehearsal "github.com/redfleet/redfleet/coordinator/drill"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/drill"
+	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/history"
+	"github.com/redfleet/redfleet/internal/secret"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
@@ -34,7 +38,7 @@ func TestDrill(t *testing.T) {
 	if mine, err := l.client().Acquire(t.Context(), fleet.KeysOf("lab").Drill(), []byte("somebody"), session); !mine || err != nil {
 		t.Fatalf("acquired %v, %v", mine, err)
 	}
-	l.drill("failover").want(t, exitLocked, "", "another drill of this fleet is under way (somebody)")
+	l.drill("failover").want(t, exitLocked, "", "redfleet drill failover: a drill or failover of this fleet is under way (somebody)")
 	if err := l.client().DestroySession(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +69,7 @@ func TestDrill(t *testing.T) {
 // removeMaster takes the master's node out: another one is master before that begins.
 func (l *labSite) removeMaster() {
 	l.t.Helper()
-	var st verdict.Status
-	if err := json.Unmarshal([]byte(l.verb("status", "-o", "json").stdout), &st); err != nil {
-		l.t.Fatal(err)
-	}
-	old := st.Groups[0].Master.Node
+	old := l.master()
 	l.verb("node", "remove", old, "--yes").want(l.t, exitOther, "", "let another server take over first (redfleet failover main)")
 	l.verb("node", "remove", old, "--failover", "--yes", "--key", filepath.Join(l.dir, "fleet.key")).
 		want(l.t, exitGood, "is made", "the master was on "+old+" and is on ")
@@ -80,7 +80,9 @@ func (l *labSite) failover() {
 	l.t.Helper()
 	key := filepath.Join(l.dir, "fleet.key")
 	l.verb("failover", "main", "--key", key).want(l.t, exitPending, "", "Its writes are held")
-	o := l.verb("failover", "main", "--key", key, "--yes", "-o", "json", "--timeout", "40s")
+	old := l.master()
+	l.verb("failover", "main", "--key", key, "--from", "n9", "--yes").want(l.t, exitUsage, "", "no server on a node of that name")
+	o := l.verb("failover", "main", "--key", key, "--from", old, "--yes", "-o", "json", "--timeout", "40s")
 	var d drill.Switched
 	if err := json.Unmarshal([]byte(o.stdout), &d); err != nil || o.code != exitGood {
 		l.t.Fatalf("exit code %d, %v\n%s%s", o.code, err, o.stdout, o.stderr)
@@ -90,6 +92,28 @@ func (l *labSite) failover() {
 	}
 	l.t.Logf("%s", strings.Join(d.Summary(), "; "))
 	l.verb("status").want(l.t, exitGood, d.MasterAfter, "")
+	// Once more it has nothing to do, and the machine may be worked on; one who was shown
+	// another master than there is does nothing.
+	l.verb("failover", "main", "--key", key, "--from", old, "--yes").want(l.t, exitGood, "the master is on "+d.MasterAfter+" already; nothing was done", "")
+	open, err := secret.LoadKey(key)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, err = rehearsal.Failover(l.t.Context(), rehearsal.Options{Client: l.client(), Fleet: "lab", Group: "main", From: old, Key: open, Timeout: time.Minute, Effects: effect.New(nil)})
+	if !errors.Is(err, rehearsal.ErrElsewhere) || !errors.Is(err, rehearsal.ErrRefused) {
+		l.t.Errorf("from where the master is not: %v", err)
+	}
+	l.verb("failover", "main", "--key", key, "--from", d.MasterAfter).want(l.t, exitPending, "", "The master of main is on "+d.MasterAfter)
+}
+
+// master is the node of the group's master.
+func (l *labSite) master() string {
+	l.t.Helper()
+	var st verdict.Status
+	if err := json.Unmarshal([]byte(l.verb("status", "-o", "json").stdout), &st); err != nil || st.Groups[0].Master == nil {
+		l.t.Fatalf("%v, %+v", err, st)
+	}
+	return st.Groups[0].Master.Node
 }
 
 func (l *labSite) client() *consul.Client {
@@ -124,7 +148,7 @@ func (l *labSite) drilled(o outcome) (r drill.Report) {
 	if err := json.Unmarshal([]byte(o.stdout), &fields); err != nil {
 		l.t.Fatal(err)
 	}
-	want := []string{"acknowledged", "after_cut_ms", "at", "calm_gap_ms", "cleaned", "dual_ms", "failed", "fleet", "forced", "gap_ms", "group", "kind",
+	want := []string{"acknowledged", "after_cut_ms", "at", "calm_gap_ms", "cleaned", "done", "dual_ms", "failed", "fleet", "forced", "gap_ms", "group", "kind",
 		"looked", "lost", "lost_waited", "master_after", "master_before", "violations", "waited", "whole", "whole_ms", "why"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(fields))); diff != "" {
 		l.t.Error(diff)
@@ -169,5 +193,55 @@ func TestDrillRefuses(t *testing.T) {
 	if want := []string{"redfleet", "drill", "act", "isolate", "main", "--yes", "--for", "20s"}; !slices.Equal(want,
 		rehearsal.Command(rehearsal.Options{Kind: drill.Isolate, Group: "main", Cut: 20 * time.Second})) {
 		t.Error("another command is shown")
+	}
+}
+
+// TestDrillLock: one at a time; what is done under the lock tells its own error, and no
+// word of the lock.
+func TestDrillLock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	under := func(f func(ctx context.Context) error) error {
+		return rehearsal.Locked(t.Context(), s.client, effect.New(nil), "shop", "me", time.Minute, f)
+	}
+	own := errors.New("nothing was changed: the replica lags")
+	var second error
+	first := under(func(context.Context) error {
+		second = under(func(context.Context) error { t.Error("two at once"); return nil })
+		return own
+	})
+	if first.Error() != own.Error() {
+		t.Errorf("%q, want %q", first, own)
+	}
+	if !errors.Is(second, rehearsal.ErrLocked) || second.Error() != "a drill or failover of this fleet is under way (me); if it was killed, its lock ends by itself" {
+		t.Errorf("the second: %v", second)
+	}
+	if err := under(func(context.Context) error { return nil }); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// TestDrillEnds: what must hold and did not comes first, then that the group is not whole;
+// keys that stay are an error of their own, and hide neither.
+func TestDrillEnds(t *testing.T) {
+	t.Parallel()
+	keys := errors.New("keys of the drill may be left")
+	for name, tt := range map[string]struct {
+		report drill.Report
+		err    error
+		want   int
+	}{
+		"good":                            {drill.Report{Done: true, Whole: true}, nil, exitGood},
+		"keys stay":                       {drill.Report{Done: true, Whole: true}, keys, exitOther},
+		"not whole":                       {drill.Report{Done: true}, nil, exitUnreachable},
+		"not whole, and keys stay":        {drill.Report{Done: true}, keys, exitUnreachable},
+		"a violation":                     {drill.Report{Done: true, Whole: true, Violations: []string{"x"}}, nil, exitCheckFailed},
+		"a violation, and keys stay":      {drill.Report{Done: true, Whole: true, Violations: []string{"x"}}, keys, exitCheckFailed},
+		"a violation, and it's not whole": {drill.Report{Done: true, Violations: []string{"x"}}, nil, exitCheckFailed},
+		"nothing was done":                {drill.Report{}, rehearsal.ErrNoEffect, exitOther},
+	} {
+		if got := exitCode(errors.Join(tt.err, ended(tt.report))); got != tt.want {
+			t.Errorf("%s: exit code %d, want %d", name, got, tt.want)
+		}
 	}
 }

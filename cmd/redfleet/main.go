@@ -13,10 +13,30 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// ends are the signals upon which redfleet ends in good order: a planned failover that
+// asked a sentinel goes on to its end (hazard S13). A hangup is one of them: the way to
+// who started it is lost. Where it is ignored, as under nohup, it stays so.
+func ends() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
+// lostOutput keeps a command alive whose output nobody reads any more, until the
+// function that it returns is called: the connection of an ssh that has ended gives no
+// hangup, and a write to it would end the command by SIGPIPE in the midst of a failover.
+func lostOutput() func() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGPIPE)
+	return func() { signal.Stop(c) }
 }
 
 // run is the whole program: data goes to stdout, everything else to stderr.

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "agent", "coordinator", "devconsul", "drill":
-			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 			code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 			stop()
 			os.Exit(code)

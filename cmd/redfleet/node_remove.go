@@ -109,7 +109,7 @@ func (f *removeFlags) run(cmd *cobra.Command, node string) error {
 		return errors.New("nothing was changed")
 	}
 	if len(p.Moves) > 0 {
-		if err := f.move(cmd, client, name, p.Moves); err != nil {
+		if err := f.move(cmd, client, name, node, p.Moves); err != nil {
 			return err
 		}
 		if now, entry, err = readForApply(cmd.Context(), client, name); err != nil {
@@ -144,17 +144,22 @@ func (f *removeFlags) objections(p request.Plan) []string {
 	return p.Objections()
 }
 
-// move has another server take over in each of the groups, and loses no write.
-func (f *removeFlags) move(cmd *cobra.Command, client *consul.Client, name string, groups []string) error {
+// move has another server take over in each of the groups whose master is on a node
+// still, and loses no write.
+func (f *removeFlags) move(cmd *cobra.Command, client *consul.Client, name, node string, groups []string) error {
 	key, err := f.conn.loadKey()
 	if err != nil {
 		return err
 	}
+	defer lostOutput()()
 	for _, group := range groups {
-		d, err := rehearsal.Failover(cmd.Context(), rehearsal.Options{Client: client, Fleet: name, Group: group, Kind: drill.Failover, Key: key,
+		d, err := rehearsal.Failover(cmd.Context(), rehearsal.Options{Client: client, Fleet: name, Group: group, Kind: drill.Failover, From: node, Key: key,
 			Timeout: failoverWait, Who: who(), Effects: effect.New(nil),
 			Tell: func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...) }})
 		switch {
+		case errors.Is(err, rehearsal.ErrElsewhere):
+			fmt.Fprintln(cmd.ErrOrStderr(), err)
+			continue
 		case errors.Is(err, rehearsal.ErrLocked):
 			return &exitError{exitLocked, err}
 		case err == nil && !d.Whole:

@@ -48,7 +48,7 @@ func (c *course) act(ctx context.Context) error {
 // failover switches the master as any planned failover does: no acknowledged write is
 // lost (hazard S13), and one sentinel is asked, once (hazard S18).
 func (c *course) failover(ctx context.Context) error {
-	out, err := switchover.Run(ctx, switchover.Options{Target: c.t, Password: c.password, Master: c.f.Master, Ask: c.f.Ask,
+	out, err := switchover.Run(ctx, switchover.Options{Target: c.f.Target, Password: c.password, Master: c.f.Master, Ask: c.f.Ask,
 		Effects: c.o.Effects, Tell: c.o.Tell})
 	for _, w := range out.Warnings {
 		c.o.Tell("%s", w)
@@ -108,7 +108,7 @@ func (c *course) awaitEffect(ctx context.Context, start time.Duration) (time.Dur
 		if first, failed := c.r.FailedSince(start); failed {
 			return first, nil
 		}
-		if now, is := drill.NewMaster(c.t, sentinels(ctx, c.t, c.password, false)); is && now != c.f.Master.Addr {
+		if now, is := drill.NewMaster(c.f.Target, sentinels(ctx, c.f.Target, c.password, false)); is && now != c.f.Master.Addr {
 			return c.r.Now(), nil
 		}
 		if time.Now().After(deadline) {

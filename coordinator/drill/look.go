@@ -3,17 +3,19 @@ package drill
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/request"
+	"github.com/redfleet/redfleet/coordinator/switchover"
 	"github.com/redfleet/redfleet/internal/drill"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
-	"github.com/redfleet/redfleet/internal/redis"
 	"github.com/redfleet/redfleet/internal/secret"
+	pure "github.com/redfleet/redfleet/internal/switchover"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
@@ -25,7 +27,7 @@ func Look(ctx context.Context, o Options) (Finding, error) {
 	}
 	t, found := drill.TargetOf(w, o.Fleet, o.Group, o.Kind)
 	if !found {
-		return Finding{}, fmt.Errorf("%w: group %q has no sentinels, or no server runs yet; a drill is about what takes over; see: redfleet status", ErrRefused, o.Group)
+		return Finding{}, fmt.Errorf("%w: group %q has no sentinels, or no server runs yet; there is nobody to take over; see: redfleet status", ErrRefused, o.Group)
 	}
 	password, err := openSecret(ctx, o)
 	if err != nil {
@@ -58,17 +60,30 @@ func (f Finding) Refused() error {
 	if lines == nil {
 		return nil
 	}
-	return fmt.Errorf("%w, group %q is not fit for a drill:\n  %s", ErrRefused, f.Target.Group, strings.Join(lines, "\n  "))
+	return fmt.Errorf("%w, group %q is not fit for it:\n  %s", ErrRefused, f.Target.Group, strings.Join(lines, "\n  "))
+}
+
+// Elsewhere is an error where the master is not on a node; that is empty for any.
+func (f Finding) Elsewhere(from string) error {
+	if from == "" || f.Master.Node == from {
+		return nil
+	}
+	return fmt.Errorf("%w: %w: the master of group %q is on %s, and not on %s", ErrRefused, ErrElsewhere, f.Target.Group, f.Master.Node, from)
+}
+
+// Has: a server of the group is on a node.
+func (f Finding) Has(node string) bool {
+	return slices.ContainsFunc(f.Target.Servers, func(m fleet.Member) bool { return m.Node == node })
 }
 
 // sentinels asks each sentinel of the group at the same time.
-func sentinels(ctx context.Context, t drill.Target, password secret.Password, quorum bool) []drill.Sentinel {
-	out := make([]drill.Sentinel, len(t.Sentinels))
+func sentinels(ctx context.Context, t drill.Target, password secret.Password, quorum bool) []pure.Sentinel {
+	out := make([]pure.Sentinel, len(t.Sentinels))
 	var all sync.WaitGroup
 	for i, m := range t.Sentinels {
 		all.Go(func() {
-			out[i] = drill.Sentinel{Node: m.Node, Addr: m.Addr}
-			c := dial(t, m, password)
+			out[i] = pure.Sentinel{Member: m}
+			c := switchover.DialSentinel(t, m.Addr, password)
 			defer func() { _ = c.Close() }()
 			v, err := c.Observe(ctx, t.MasterName, quorum)
 			if err != nil {
@@ -80,14 +95,6 @@ func sentinels(ctx context.Context, t drill.Target, password secret.Password, qu
 	}
 	all.Wait()
 	return out
-}
-
-func dial(t drill.Target, m fleet.Member, password secret.Password) *redis.SentinelClient {
-	word := password.Reveal()
-	if t.Open {
-		word = ""
-	}
-	return redis.DialSentinel(m.Addr, word)
 }
 
 // openSecret reads the group's sealed password and opens it with the fleet's key.

@@ -20,10 +20,13 @@ import (
 
 // The errors that a caller tells apart with errors.Is.
 var (
-	// ErrLocked: another drill of the fleet is under way.
-	ErrLocked = errors.New("another drill of this fleet is under way")
-	// ErrRefused: the group is not fit for a drill; the error says for which reasons.
+	// ErrLocked: another drill of the fleet is under way, or a planned failover.
+	ErrLocked = errors.New("a drill or failover of this fleet is under way")
+	// ErrRefused: the group is not fit for it; the error says for which reasons.
 	ErrRefused = errors.New("nothing was done")
+	// ErrElsewhere: the group is fit for it, and its master is not on Options.From. It is
+	// an ErrRefused too.
+	ErrElsewhere = errors.New("the master is on another node")
 	// ErrNoEffect: what was to be done on the master's machine did not show in time.
 	ErrNoEffect = errors.New("nothing happened to the group in the time given")
 )
@@ -45,7 +48,10 @@ type Options struct {
 	Fleet  string
 	Group  string
 	Kind   drill.Kind
-	Key    secret.Key
+	// From is the node that the master must be on; empty for any. What was shown to a
+	// person, and agreed to, must still be so when it is done.
+	From string
+	Key  secret.Key
 	// Cut is how long an isolation lasts.
 	Cut time.Duration
 	// Timeout bounds the wait for the effect, and, from the end of the fault on, the

@@ -11,6 +11,14 @@ import (
 	"github.com/redfleet/redfleet/internal/secret"
 )
 
+// Idle is the document of a planned failover that had nothing to do: the group is fit
+// for it, and its master is elsewhere already.
+func Idle(o Options, f Finding) drill.Switched {
+	d := drill.Switched{Move: move(o, f, time.Now()), Whole: true, Warnings: []string{}}
+	d.MasterAfter = d.MasterBefore
+	return d
+}
+
 // Failover switches the master of a live group as the drill does, without clients of
 // its own, and waits until the group is whole: for work on the master's machine. It
 // refuses what the drill refuses, under the same lock. The document is empty where
@@ -29,20 +37,24 @@ func switched(ctx context.Context, o Options, f Finding, password secret.Passwor
 	began := time.Now()
 	out, err := switchover.Run(ctx, switchover.Options{Target: f.Target, Password: password, Master: f.Master, Ask: f.Ask, Effects: o.Effects, Tell: o.Tell})
 	d := drill.Switched{Move: move(o, f, began), HeldMS: out.Held.Milliseconds(), Warnings: append([]string{}, out.Warnings...)}
-	d.MasterAfter = out.To.Node
-	if errors.Is(err, switchover.ErrUnchanged) {
-		d.MasterAfter = f.Master.Node
-		return d, err
+	c := &course{o: o, f: f, password: password}
+	if !errors.Is(err, switchover.ErrUnchanged) {
+		o.Tell("waiting until the group is whole again")
+		err = errors.Join(err, c.settle(ctx, &d, out.To.Node, began))
 	}
-	c := &course{o: o, t: f.Target, f: f, password: password}
-	o.Tell("waiting until the group is whole again")
-	for d.Why = c.unsettled(ctx, out.To.Node); d.Why != "" && time.Since(began) < o.Timeout; d.Why = c.unsettled(ctx, out.To.Node) {
+	d.MasterAfter = c.named(ctx)
+	return d, err
+}
+
+// settle waits until the group is whole, with its master on a node.
+func (c *course) settle(ctx context.Context, d *drill.Switched, master string, began time.Time) error {
+	for d.Why = c.unsettled(ctx, master); d.Why != "" && time.Since(began) < c.o.Timeout; d.Why = c.unsettled(ctx, master) {
 		select {
 		case <-ctx.Done():
-			return d, errors.Join(err, fmt.Errorf("it was not waited for any longer: %w", ctx.Err()))
+			return fmt.Errorf("it was not waited for any longer: %w", ctx.Err())
 		case <-time.After(pause):
 		}
 	}
 	d.Whole, d.WholeMS = d.Why == "", time.Since(began).Milliseconds()
-	return d, err
+	return nil
 }

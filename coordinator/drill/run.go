@@ -40,7 +40,8 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	return out, err
 }
 
-// judged takes the lock, looks at the group and calls do only where it is fit for it.
+// judged takes the lock, looks at the group and calls do only where it is fit for it
+// and the master is where it has to be.
 func judged(ctx context.Context, o Options, do func(ctx context.Context, f Finding, password secret.Password) error) error {
 	return Locked(ctx, o.Client, o.Effects, o.Fleet, o.Who, o.limit(), func(ctx context.Context) error {
 		f, err := Look(ctx, o)
@@ -48,6 +49,9 @@ func judged(ctx context.Context, o Options, do func(ctx context.Context, f Findi
 			return err
 		}
 		if err := f.Refused(); err != nil {
+			return err
+		}
+		if err := f.Elsewhere(o.From); err != nil {
 			return err
 		}
 		password, err := openSecret(ctx, o)
@@ -61,7 +65,6 @@ func judged(ctx context.Context, o Options, do func(ctx context.Context, f Findi
 // course is a drill under way.
 type course struct {
 	o        Options
-	t        drill.Target
 	f        Finding
 	password secret.Password
 	r        *record.Recorder
@@ -76,7 +79,7 @@ func carryOut(ctx context.Context, o Options, f Finding, password secret.Passwor
 	if err != nil {
 		return Outcome{}, err
 	}
-	c := &course{o: o, t: f.Target, f: f, password: password, r: r}
+	c := &course{o: o, f: f, password: password, r: r}
 	err = c.calm(ctx)
 	if err == nil {
 		if err = c.act(ctx); err == nil {
@@ -94,9 +97,7 @@ func carryOut(ctx context.Context, o Options, f Finding, password secret.Passwor
 	out.Report = drill.Report{Move: move(o, f, at), Kind: o.Kind}.Fill(h, out.Checked)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanIn)
 	defer cancel()
-	if now, is := drill.NewMaster(c.t, sentinels(ending, c.t, password, false)); is {
-		out.Report.MasterAfter = c.t.NodeOf(now)
-	}
+	out.Report.MasterAfter = c.named(ending)
 	cleaning := r.Clean(ending)
 	out.Report.Cleaned = cleaning == nil
 	if cleaning != nil {
@@ -121,6 +122,18 @@ func recording(t drill.Target, password secret.Password) record.Options {
 		o.Sentinels = append(o.Sentinels, m.Addr.String())
 	}
 	return o
+}
+
+// named is the node of the master that most sentinels name now, empty for none. It asks
+// them also where ctx has ended.
+func (c *course) named(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookIn)
+	defer cancel()
+	now, is := drill.NewMaster(c.f.Target, sentinels(ctx, c.f.Target, c.password, false))
+	if !is {
+		return ""
+	}
+	return c.f.Target.NodeOf(now)
 }
 
 // move begins a document: the master is where it was.

@@ -69,7 +69,7 @@ func (c *course) missing(ctx context.Context) string {
 // unnamed says what keeps the sentinels from naming a master, another one after a
 // failover.
 func (c *course) unnamed(ctx context.Context) string {
-	now, is := drill.NewMaster(c.t, sentinels(ctx, c.t, c.password, false))
+	now, is := drill.NewMaster(c.f.Target, sentinels(ctx, c.f.Target, c.password, false))
 	switch {
 	case !is:
 		return "most sentinels do not agree on a master"

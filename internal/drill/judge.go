@@ -10,19 +10,10 @@ import (
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
-// Sentinel is what one sentinel of the group answered just now.
-type Sentinel struct {
-	Node string
-	Addr fleet.Addr
-	// Error is why it did not answer; empty when it did.
-	Error  string
-	Report fleet.SentinelReport
-}
-
 // Facts are what a drill is judged by.
 type Facts struct {
 	Verdict   verdict.Verdict
-	Sentinels []Sentinel
+	Sentinels []switchover.Sentinel
 	// OpenRequests are operators' requests that are not done.
 	OpenRequests []string
 	// Claim says that an agent holds the claim on the group, to fail it over on
@@ -112,7 +103,7 @@ func Judge(t Target, f Facts, force []string) Judgement {
 		refuse(ReasonReplica, "no sentinel sees a replica that it could promote")
 		return j
 	}
-	j.Ask = fleet.Member{Node: agreeing[i].Node, Addr: agreeing[i].Addr}
+	j.Ask = agreeing[i].Member
 	return j
 }
 
@@ -129,8 +120,8 @@ func InTheWay(kind Kind, open []fleet.Request) (out []fleet.Request) {
 
 // largest is the largest set of sentinels that answered, see their master well and
 // name the same one.
-func largest(all []Sentinel) (best []Sentinel) {
-	byMaster := map[fleet.Addr][]Sentinel{}
+func largest(all []switchover.Sentinel) (best []switchover.Sentinel) {
+	byMaster := map[fleet.Addr][]switchover.Sentinel{}
 	for _, s := range all {
 		if s.Error != "" || s.Report.Master == (fleet.Addr{}) || s.Report.MasterFlags != "master" {
 			continue
@@ -144,7 +135,7 @@ func largest(all []Sentinel) (best []Sentinel) {
 	return best
 }
 
-func views(all []Sentinel) string {
+func views(all []switchover.Sentinel) string {
 	var out []string
 	for _, s := range all {
 		switch {
@@ -157,7 +148,7 @@ func views(all []Sentinel) string {
 	return strings.Join(out, "; ")
 }
 
-func inTilt(all []Sentinel) (nodes []string) {
+func inTilt(all []switchover.Sentinel) (nodes []string) {
 	for _, s := range all {
 		if s.Report.Tilt {
 			nodes = append(nodes, s.Node)
@@ -168,7 +159,7 @@ func inTilt(all []Sentinel) (nodes []string) {
 
 // canPromote: it is out of TILT, its own look at quorum and majority is good, and it
 // has a replica to choose, which CKQUORUM alone does not say (hazard S6).
-func canPromote(s Sentinel) bool {
+func canPromote(s switchover.Sentinel) bool {
 	return !s.Report.Tilt && s.Report.CKQuorum == "" &&
 		slices.ContainsFunc(s.Report.Replicas, func(r fleet.SeenInstance) bool {
 			return r.Promotable && !strings.Contains(r.Flags, "down") && !strings.Contains(r.Flags, "disconnected")
@@ -177,7 +168,7 @@ func canPromote(s Sentinel) bool {
 
 // NewMaster is the master that most of the group's sentinels name now; false where
 // none has that many. A sentinel in TILT counts: it says what it knows.
-func NewMaster(t Target, all []Sentinel) (fleet.Addr, bool) {
+func NewMaster(t Target, all []switchover.Sentinel) (fleet.Addr, bool) {
 	count := map[fleet.Addr]int{}
 	for _, s := range all {
 		if s.Error == "" && s.Report.Master != (fleet.Addr{}) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/history"
+	"github.com/redfleet/redfleet/internal/switchover"
 	"github.com/redfleet/redfleet/internal/verdict"
 )
 
@@ -27,7 +29,7 @@ func target() Target {
 func sound() Facts {
 	f := Facts{Verdict: verdict.Verdict{OK: true, Checks: []fleet.Check{{Name: "roles", OK: true}, {Name: "links", OK: true}}}}
 	for _, m := range target().Sentinels {
-		f.Sentinels = append(f.Sentinels, Sentinel{Node: m.Node, Addr: m.Addr, Report: fleet.SentinelReport{Master: addr(1), MasterFlags: "master",
+		f.Sentinels = append(f.Sentinels, switchover.Sentinel{Member: m, Report: fleet.SentinelReport{Master: addr(1), MasterFlags: "master",
 			Replicas: []fleet.SeenInstance{{Addr: addr(2), Flags: "slave", Promotable: true}, {Addr: addr(3), Flags: "slave", Promotable: true}}}})
 	}
 	return f
@@ -141,14 +143,33 @@ func TestInTheWay(t *testing.T) {
 // TestSummary: what could not be compared is not called no loss.
 func TestSummary(t *testing.T) {
 	t.Parallel()
-	text := strings.Join(Report{Kind: Isolate, Move: Move{MasterBefore: "n1"}, Why: "roles: two masters"}.Summary(), "\n")
+	text := strings.Join(Report{Kind: Isolate, Done: true, Move: Move{MasterBefore: "n1"}, Why: "roles: two masters"}.Summary(), "\n")
 	for _, want := range []string{"nothing is known of lost writes", "not whole in the time given: roles: two masters", "no node that most sentinels name", "after the cut"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	if text := strings.Join(Report{Looked: true, Whole: true, WholeMS: 7}.Summary(), "\n"); !strings.Contains(text, "0 of the acknowledged writes were lost") ||
+	if text := strings.Join(Report{Done: true, Looked: true, Whole: true, WholeMS: 7}.Summary(), "\n"); !strings.Contains(text, "0 of the acknowledged writes were lost") ||
 		!strings.Contains(text, "whole again after 7 ms") {
 		t.Error(text)
+	}
+}
+
+// TestNothingDone: a drill that did nothing to the group tells no gap, and does not say
+// that the group is not whole.
+func TestNothingDone(t *testing.T) {
+	t.Parallel()
+	h := history.History{Groups: []history.Group{{Name: "main"}}, Length: time.Second}
+	r := Report{Kind: Failover, Move: Move{MasterBefore: "n1", MasterAfter: "n1"}}.Fill(h, history.Check(h))
+	if text := r.Summary(); r.Done || len(text) != 1 || text[0] != "nothing was done to the group; its master is on n1" {
+		t.Errorf("%+v: %q", r, text)
+	}
+	for text, s := range map[string]Switched{
+		"the master is on n1 already; nothing was done":            {Move: Move{MasterBefore: "n1", MasterAfter: "n1"}, Whole: true},
+		"the master is on n1 as before; writes were held for 7 ms": {Move: Move{MasterBefore: "n1", MasterAfter: "n1"}, HeldMS: 7},
+	} {
+		if got := s.Summary(); len(got) != 1 || got[0] != text {
+			t.Errorf("%q, want %q", got, text)
+		}
 	}
 }

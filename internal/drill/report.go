@@ -12,8 +12,7 @@ type Move struct {
 	Fleet string `json:"fleet"`
 	Group string `json:"group"`
 	// MasterBefore and MasterAfter are nodes: the same one where nothing was changed;
-	// MasterAfter is empty where most sentinels named none at the end, or it was left to
-	// Sentinel.
+	// MasterAfter is empty where most sentinels named none at the end.
 	MasterBefore string    `json:"master_before"`
 	MasterAfter  string    `json:"master_after"`
 	At           time.Time `json:"at"`
@@ -25,6 +24,9 @@ type Move struct {
 type Report struct {
 	Move
 	Kind Kind `json:"kind"`
+	// Done: something was done to the group. Else there is nothing to tell but
+	// CalmGapMS, and how the drill's own clients fared says nothing of the group.
+	Done bool `json:"done"`
 	// GapMS is the longest time in which no client got a write acknowledged, from the
 	// fault on; CalmGapMS the longest before it, for comparison.
 	GapMS     int64 `json:"gap_ms"`
@@ -72,11 +74,16 @@ func (r Report) Fill(h history.History, checked history.Result) Report {
 	if len(h.Groups) == 1 {
 		r.Looked = len(h.Groups[0].Kept) > 0
 	}
-	if len(checked.Rows) != 2 {
+	if len(checked.Rows) == 0 {
 		return r
 	}
-	calm, found, fault := checked.Rows[0].All, checked.Rows[1].All, h.Faults[0]
-	r.CalmGapMS, r.GapMS = calm.Gap.Milliseconds(), found.Gap.Milliseconds()
+	calm := checked.Rows[0].All
+	r.CalmGapMS, r.Done = calm.Gap.Milliseconds(), len(checked.Rows) == 2
+	if !r.Done {
+		return r
+	}
+	found, fault := checked.Rows[1].All, h.Faults[0]
+	r.GapMS = found.Gap.Milliseconds()
 	r.Acknowledged, r.Failed, r.Waited = found.Acknowledged, found.Failed, found.Waited
 	r.Lost, r.LostWaited = calm.Lost+found.Lost, calm.LostWaited+found.LostWaited
 	r.DualMS, r.AfterCutMS = found.Dual.Milliseconds(), found.Isolated.Milliseconds()
@@ -89,6 +96,9 @@ func (r Report) Fill(h history.History, checked history.Result) Report {
 
 // Summary are the report's sentences for people.
 func (r Report) Summary() []string {
+	if !r.Done {
+		return []string{fmt.Sprintf("nothing was done to the group; its master is on %s", orNobody(r.MasterAfter))}
+	}
 	lost := fmt.Sprintf("%d of the acknowledged writes were lost, %d of them had reached every replica", r.Lost, r.LostWaited)
 	if !r.Looked {
 		lost = "what each server kept could not be compared, so nothing is known of lost writes"

@@ -18,6 +18,9 @@ type Switched struct {
 
 // Summary are the document's sentences for people.
 func (s Switched) Summary() []string {
+	if s.MasterAfter == s.MasterBefore && s.HeldMS == 0 {
+		return []string{fmt.Sprintf("the master is on %s already; nothing was done", s.MasterBefore)}
+	}
 	if s.MasterAfter == s.MasterBefore {
 		return []string{fmt.Sprintf("the master is on %s as before; writes were held for %d ms", s.MasterBefore, s.HeldMS)}
 	}

@@ -245,12 +245,12 @@ func (g *simulated) facts() Facts {
 			s.Offset--
 		}
 	}
-	for i := range f.Sentinels {
+	for i, later := range []time.Duration{30 * ms, 0, 60 * ms} { // the asked one knows first
 		s := &f.Sentinels[i]
 		switch {
 		case silent(g.sentinels[i]):
 			*s, takes = Sentinel{Member: s.Member, Error: "timeout"}, aLook
-		case g.now >= g.named+time.Duration(i)*30*ms:
+		case g.now >= g.named+later:
 			s.Report.Master, s.Report.ConfigEpoch = at(2).Addr, 8
 			g.shown = true
 		case i == 1 && g.asked != never && g.now < g.named:

@@ -89,32 +89,45 @@ func (r *Recorder) barrier(ctx context.Context) error {
 
 // master is the one server that says it is one.
 func (r *Recorder) master(ctx context.Context) (string, error) {
-	var masters []string
-	for _, node := range slices.Sorted(maps.Keys(r.servers)) {
-		role := r.servers[node].Do(ctx, "ROLE")
-		if role.Err() != nil {
-			return "", fmt.Errorf("the role of %s: %w", node, role.Err())
-		}
-		if roleOf(role) == history.RoleMaster {
-			masters = append(masters, node)
-		}
-	}
-	if len(masters) != 1 {
+	masters, silent := r.masters(ctx)
+	switch {
+	case silent != nil:
+		return "", silent
+	case len(masters) != 1:
 		return "", fmt.Errorf("%d servers say that they are master: %v", len(masters), masters)
 	}
 	return masters[0], nil
 }
 
-// Clean removes the recording's keys from the master, and then does what Close does.
-// Call it after Stop.
-func (r *Recorder) Clean(ctx context.Context) error {
-	master, err := r.master(ctx)
-	if err == nil {
-		keys := []string{r.probeKey()}
-		for _, w := range r.writers {
-			keys = append(keys, r.list(w.Name))
+// masters are the servers that say that they are one; silent is why others do not answer.
+func (r *Recorder) masters(ctx context.Context) (masters []string, silent error) {
+	for _, node := range slices.Sorted(maps.Keys(r.servers)) {
+		role := r.servers[node].Do(ctx, "ROLE")
+		switch {
+		case role.Err() != nil:
+			silent = errors.Join(silent, fmt.Errorf("the role of %s: %w", node, role.Err()))
+		case roleOf(role) == history.RoleMaster:
+			masters = append(masters, node)
 		}
-		err = r.servers[master].Del(ctx, keys...).Err()
+	}
+	return masters, silent
+}
+
+// Clean removes the recording's keys from each server that says it is a master, and
+// then does what Close does. One that does not answer is left out: it can return only
+// as a replica of another, and lose them so. Call it after Stop.
+func (r *Recorder) Clean(ctx context.Context) error {
+	masters, silent := r.masters(ctx)
+	var err error
+	if len(masters) == 0 {
+		err = errors.Join(errors.New("no server says that it is master"), silent)
+	}
+	keys := []string{r.probeKey()}
+	for _, w := range r.writers {
+		keys = append(keys, r.list(w.Name))
+	}
+	for _, master := range masters {
+		err = errors.Join(err, r.servers[master].Del(ctx, keys...).Err())
 	}
 	return errors.Join(err, r.Close())
 }
