@@ -33,7 +33,7 @@ func Locked(ctx context.Context, s store, effects effect.Runner, name, who strin
 		}
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpIn)
 		defer cancel()
-		_ = s.DestroySession(ending, id) // it ends by its TTL too
+		_ = effects.Do(ending, LabelUnlock, func(ctx context.Context) error { return s.DestroySession(ctx, id) }) // it ends by its TTL too
 	}()
 	key := fleet.KeysOf(name).Drill()
 	mine := false

@@ -34,12 +34,13 @@ var (
 // The labels of a drill's effects.
 const (
 	LabelLock    effect.Label = "drill: hold the lock"
+	LabelUnlock  effect.Label = "drill: give the lock up"
 	LabelCommand effect.Label = "drill: run the command on the master's machine"
 )
 
 // Labels are all of them, with those of a planned failover.
 func Labels() []effect.Label {
-	return append([]effect.Label{LabelLock, LabelCommand}, switchover.Labels()...)
+	return append([]effect.Label{LabelLock, LabelUnlock, LabelCommand}, switchover.Labels()...)
 }
 
 // Options of a drill.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/switchover"
 )
 
 // TestTargetOf: a group is described by the goal of a server of it that is to run and
@@ -57,19 +58,21 @@ func TestOnMachine(t *testing.T) {
 // answer names nobody.
 func TestNewMaster(t *testing.T) {
 	t.Parallel()
-	names := func(n int) Sentinel { return Sentinel{Report: fleet.SentinelReport{Master: addr(n)}} }
-	silent := Sentinel{Error: "refused", Report: fleet.SentinelReport{Master: addr(2)}}
+	names := func(n int) switchover.Sentinel {
+		return switchover.Sentinel{Report: fleet.SentinelReport{Master: addr(n)}}
+	}
+	silent := switchover.Sentinel{Error: "refused", Report: fleet.SentinelReport{Master: addr(2)}}
 	for name, tt := range map[string]struct {
-		all  []Sentinel
+		all  []switchover.Sentinel
 		want int // 0: nobody
 	}{
-		"all":                     {[]Sentinel{names(2), names(2), names(2)}, 2},
-		"most":                    {[]Sentinel{names(1), names(2), names(2)}, 2},
-		"one of three":            {[]Sentinel{names(2)}, 0},
-		"one, and one is silent":  {[]Sentinel{names(2), silent}, 0},
-		"two name nobody":         {[]Sentinel{{}, {}, names(2)}, 0},
-		"each names another":      {[]Sentinel{names(1), names(2), names(3)}, 0},
-		"one in TILT says it too": {[]Sentinel{names(2), {Report: fleet.SentinelReport{Master: addr(2), Tilt: true}}}, 2},
+		"all":                     {[]switchover.Sentinel{names(2), names(2), names(2)}, 2},
+		"most":                    {[]switchover.Sentinel{names(1), names(2), names(2)}, 2},
+		"one of three":            {[]switchover.Sentinel{names(2)}, 0},
+		"one, and one is silent":  {[]switchover.Sentinel{names(2), silent}, 0},
+		"two name nobody":         {[]switchover.Sentinel{{}, {}, names(2)}, 0},
+		"each names another":      {[]switchover.Sentinel{names(1), names(2), names(3)}, 0},
+		"one in TILT says it too": {[]switchover.Sentinel{names(2), {Report: fleet.SentinelReport{Master: addr(2), Tilt: true}}}, 2},
 	} {
 		got, ok := NewMaster(target(), tt.all)
 		if ok != (tt.want > 0) || ok && got != addr(tt.want) {
