@@ -150,7 +150,12 @@ func (w *World) verdict() string {
 func (w *World) kept(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	master, err := w.clients.ask(ctx, w.members()[0].host)
+	in := w.members()
+	if len(in) == 0 {
+		w.fail("data-wins", "the record of group main names no server")
+		return
+	}
+	master, err := w.clients.ask(ctx, in[0].host)
 	if err != nil {
 		w.fail("simulation", "%v", err)
 		return
