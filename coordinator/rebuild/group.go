@@ -18,6 +18,10 @@ func (p *Plan) group(f Found, w fleet.World, name string) {
 		return
 	}
 	newest, version := newestOf(p.Goals, name)
+	if newest.Group == "" { // whose members nobody names, and so nobody would be missed (simulation, seed 168)
+		p.refuse("group %s: only nodes that left it offer what they keep; bring back the agent of a node that is in it, or remove what they offer if the group is gone for good", name)
+		return
+	}
 	rec := fleet.Group{
 		Format: fleet.Format, ID: id, Name: name, Topology: newest.Topology, Since: f.Now, CredentialsVersion: version,
 		Decision: fleet.Decision{Rule: Rule}, Phase: fleet.PhaseServing, WriteProved: true,

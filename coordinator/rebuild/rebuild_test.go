@@ -267,6 +267,17 @@ func TestRefusals(t *testing.T) {
 				edit(*f, node, func(o *fleet.Recovery) { o.Secrets = o.Secrets[:1] })
 			}
 		}, "group aa: none of its nodes keeps its sealed password"},
+		"nobody but a node that left": {func(f *Found) {
+			f.Reports = nil
+			for _, node := range []string{"n1", "n2"} {
+				delete(f.Offers, node)
+			}
+			edit(*f, "n3", func(o *fleet.Recovery) {
+				for i := range o.Goal.Instances {
+					o.Goal.Instances[i].Assigned = fleet.Held
+				}
+			})
+		}, "group zz: only nodes that left it offer what they keep"},
 		"an old password": {func(f *Found) {
 			edit(*f, "n2", func(o *fleet.Recovery) { o.Goal.Instances[2].SecretVersion = 2 })
 		}, "group aa: the newest sealed password is version 1 (n1), its goals name version 2"},
