@@ -18,6 +18,13 @@
 //	clients.go     clients that write
 //	overtaken.go   what an operator does about hazard S22
 //	behind.go      what an operator does where all replicas are kept back (S19)
-//	invariants.go  the promises, as they can be judged here
+//	invariants.go  the promises, as they can be judged here: judge
+//	written.go     … by what is written to Consul
+//	files.go       … by the files on the nodes
+//	members.go     … by who makes up a group
+//	recover.go     … by what an operator rebuilt
+//	writable.go    … by who takes writes
+//	settled.go     … by what is there at the end
+//	excused.go     what a run lost, and what is not held to it therefore
 //	coverage.go    how often each fault, label and transition came up
 package sim

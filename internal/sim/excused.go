@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"time"
+)
+
+// lost: a node does not hold any more what it held.
+func (j *judge) lost(n *node) {
+	j.w.clients.lost(n.name, time.Hour)
+}
+
+func (j *judge) rolledBack() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lostConsul = true
+}
+
+func (j *judge) wiped(n *node) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lostDisk[n.name], j.wipedEver[n.name] = true, true
+	delete(j.epochs, n.name)
+}
+
+// twins: a second agent ran under a node's name.
+func (j *judge) twins() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.duplicates) > 0
+}
+
+// lostForming: Consul lost a group that was not whole; nothing but an operator can
+// make it whole from there.
+func (j *judge) lostForming() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.halfFormed = true
+}
+
+// beyond: what is left of the fleet does not say any more what a node was for: Consul
+// lost it, and so did the node's disk, or the node was not told yet. Only an operator
+// brings that back.
+func (j *judge) beyond() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lostConsul && len(j.lostDisk) > 0 || j.halfFormed
+}
