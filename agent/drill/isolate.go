@@ -49,7 +49,9 @@ func Isolate(ctx context.Context, cfg specfile.AgentConfig, g fleet.InstanceGoal
 	err = effects.Do(ctx, LabelCut, func(ctx context.Context) error { return runTool(ctx, rules(peers, ports, cut), nft, "-f", "-") })
 	if err != nil {
 		// Nothing was cut, since nft takes all of it or nothing: the next try needs the name.
-		err = errors.Join(err, runTool(context.WithoutCancel(ctx), "", "systemctl", "stop", timer+".timer"))
+		err = errors.Join(err, effects.Do(context.WithoutCancel(ctx), LabelDeadMan, func(ctx context.Context) error {
+			return runTool(ctx, "", "systemctl", "stop", timer+".timer")
+		}))
 	}
 	return err
 }
