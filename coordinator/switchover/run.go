@@ -162,12 +162,13 @@ func (r *run) end(ctx context.Context, step switchover.Step) error {
 }
 
 // ask holds the writes on for a whole pause and asks the one sentinel, once. Where they
-// could not be held on nobody is asked, and the next look decides.
+// could not be held on nobody is asked, and the next look decides. Nothing that could
+// block stands between the two.
 func (r *run) ask(ctx context.Context) {
+	r.o.Tell("every replica has what %s acknowledged; asking the sentinel on %s for a failover", r.o.Master.Node, r.o.Ask.Node)
 	if err := r.pause(ctx); err != nil || r.seen.Lapsed {
 		return
 	}
-	r.o.Tell("every replica has what %s acknowledged; asking the sentinel on %s for a failover", r.o.Master.Node, r.o.Ask.Node)
 	r.askedAt = time.Now()
 	err := r.o.Effects.Do(ctx, LabelAsk, func(ctx context.Context) error {
 		return redis.Network{}.AskFailover(ctx, r.o.Ask.Addr, sentinelWord(r.o.Target, r.o.Password), r.o.Target.MasterName)

@@ -100,6 +100,21 @@ func TestHeldUpLong(t *testing.T) {
 	}
 }
 
+// TestBlockedOutputLong: a terminal that takes no output holds up whoever switches, and
+// nobody is asked once the pause is over.
+func TestBlockedOutputLong(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t)
+	g.record(1, time.Millisecond)
+	o := g.options(g.unasked)
+	o.Tell = func(string, ...any) { time.Sleep(switchover.Pause(downAfter)) }
+	out, err := Run(t.Context(), o)
+	if !errors.Is(err, ErrUnchanged) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	g.goesOn(out)
+}
+
 // TestFrozenBetweenLooksLong: whoever switches is frozen between two looks for so long
 // that Sentinel has made the old master a replica, and all looks well.
 func TestFrozenBetweenLooksLong(t *testing.T) {
