@@ -293,3 +293,19 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestHoldOn: the pause is begun anew when half of it is over, and before the asking not
+// at all.
+func TestHoldOn(t *testing.T) {
+	t.Parallel()
+	half := Pause(downAfter) / 2
+	for _, tt := range []struct {
+		asked bool
+		left  time.Duration
+		want  bool
+	}{{true, half + 1, false}, {true, half, true}, {true, 0, true}, {false, half, false}, {false, 0, false}} {
+		if got := HoldOn(course(), Facts{Asked: tt.asked, Left: tt.left}); got != tt.want {
+			t.Errorf("asked %v, %s left: %v", tt.asked, tt.left, got)
+		}
+	}
+}

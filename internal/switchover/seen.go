@@ -44,10 +44,9 @@ func (s *Seen) Add(c Course, f Facts) Facts {
 	}
 	s.safe = s.safe || old.Gone || old.Role == fleet.RoleReplica
 	s.promoted = s.promoted || len(promotedOf(c, f)) > 0 || elsewhere(c, f)
-	if began := f.Since - f.SinceAsked; f.sentinel(c.Ask.Addr).Error == "" {
+	s.answered = max(s.answered, f.Since-f.SinceAsked)
+	if f.sentinel(c.Ask.Addr).Error == "" {
 		s.answered = f.Since
-	} else if s.answered < began {
-		s.answered = began
 	}
 	f.Demoted, f.Promoted, f.Silent = s.demoted, s.promoted, f.Since-s.answered
 	if s.Lapsed {
