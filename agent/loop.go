@@ -250,6 +250,11 @@ func (a *agent) act(ctx context.Context, steps []converge.Step) (acted bool, err
 			s = a.afresh(ctx, s)
 		}
 		err := a.do(ctx, s)
+		if errors.Is(err, apply.ErrStale) { // a disk that is slow takes what is written once
+			again := a.afresh(ctx, s)
+			again.Prepared = s.SameStart(again)
+			err = a.do(ctx, again)
+		}
 		switch {
 		case err == nil:
 			acted = true

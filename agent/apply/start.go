@@ -21,7 +21,7 @@ import (
 const redisConf = "redis.conf"
 
 func (a *Applier) startRedis(ctx context.Context, s converge.Step, t Target) error {
-	if !a.UnitsFence {
+	if !a.UnitsFence && !s.Prepared {
 		if err := a.Prepare(ctx, s, t); err != nil {
 			return err
 		}
@@ -81,10 +81,13 @@ func (a *Applier) Prepare(ctx context.Context, s converge.Step, t Target) error 
 	return err
 }
 
-// ErrOutdated: after the decision that the instance may start as the master its agent
-// gave the master's role up, or stood still for too long (hazard S20). Nothing is
-// started.
-var ErrOutdated = errors.New("the decision that it starts as the master is outdated; it is decided anew")
+// ErrOutdated: the agent gave the master's role up after the decision that the
+// instance may start as the master (hazard S20). Nothing is started.
+var ErrOutdated = errors.New("its agent gave the master's role up meanwhile; it is decided anew")
+
+// ErrStale: its start as the master is prepared, and the decision is too old by now
+// (converge.Step.Stale). Nothing is started.
+var ErrStale = errors.New("the machine or its disk stood still since it was decided that it starts as the master; it is decided anew")
 
 func (a *Applier) startSentinel(ctx context.Context, s converge.Step, t Target) error {
 	node, err := a.node(t)
@@ -202,7 +205,7 @@ func (a *Applier) start(ctx context.Context, s converge.Step, t Target, conf str
 	}
 	return a.Effects.Do(ctx, LabelStart, func(ctx context.Context) error {
 		if !a.UnitsFence && s.Stale(time.Now()) { // else the unit's fence sees to that
-			return ErrOutdated
+			return ErrStale
 		}
 		ctx, cancel := context.WithTimeout(ctx, startPatience)
 		defer cancel()

@@ -53,6 +53,17 @@ func TestStartDoesNotWaitForGood(t *testing.T) {
 	}
 }
 
+// TestAStaleStartIsRefused: a start as the master that was decided long ago is not
+// carried out, where no boot fence sees to that (hazard S20).
+func TestAStaleStartIsRefused(t *testing.T) {
+	t.Parallel()
+	a := &Applier{DataDir: t.TempDir(), Effects: effect.New(nil), Engines: map[string]engine.Engine{fleet.EngineRedis: {Server: "/bin/true"}}}
+	s := converge.Step{Kind: converge.StartRedis, Asked: time.Now().Add(-time.Minute), Prepared: true}
+	if err := a.startRedis(t.Context(), s, Target{Goal: fleet.InstanceGoal{ID: "redis-main-6379", Kind: fleet.KindRedis, Engine: fleet.EngineRedis}}); !errors.Is(err, ErrStale) {
+		t.Errorf("the start gave %v, want ErrStale", err)
+	}
+}
+
 // TestSentinelWithoutItsState: a sentinel that ran before is never given another
 // master by a render where its file does not name one any more.
 func TestSentinelWithoutItsState(t *testing.T) {

@@ -97,28 +97,36 @@ func Fence(ctx context.Context, o Options) (Start, error) {
 	defer observer.Close()
 	deadline := time.Now().Add(o.Wait)
 	var last Held
+	var ready *converge.Step // the start that redis.conf and the agent's memory stand for
 	for {
 		step, held := m.decide(ctx, observer)
 		if held == nil {
-			err := m.prepare(ctx, effects, step.Step)
-			if errors.Is(err, apply.ErrOutdated) && ctx.Err() == nil {
-				continue
-			}
-			if err != nil {
-				return Start{}, err
+			if ready == nil || !ready.SameStart(step.Step) {
+				err := m.prepare(ctx, effects, step.Step)
+				if errors.Is(err, apply.ErrOutdated) && ctx.Err() == nil {
+					continue
+				}
+				if err != nil {
+					return Start{}, err
+				}
+				ready = &step.Step
 			}
 			if !step.Stale(time.Now()) {
 				return Start{Follow: step.Follow, Rule: step.rule, Reason: step.Reason}, nil
 			}
 			held = &Held{Instance: o.Instance, Rule: ruleStale, Reason: "it was to start as the master, and what that rests on is seconds old by now, " +
 				"since this machine or its disk stood still: it is asked again"}
+		} else {
+			ready = nil
 		}
 		if *held != last && o.Tell != nil {
 			o.Tell(*held)
 		}
 		last = *held
-		if err := m.noteDown(ctx, effects); err != nil {
-			return Start{}, errors.Join(held, err)
+		if ready == nil { // else its start is noted already
+			if err := m.noteDown(ctx, effects); err != nil {
+				return Start{}, errors.Join(held, err)
+			}
 		}
 		if !time.Now().Add(askAgain).Before(deadline) {
 			return Start{}, held

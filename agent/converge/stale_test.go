@@ -24,6 +24,22 @@ func TestStale(t *testing.T) {
 			t.Errorf("%s: stale %v, want %v", name, got, tc.want)
 		}
 	}
+	for name, edit := range map[string]func(*Step){
+		"the same":                    func(*Step) {},
+		"asked later":                 func(s *Step) { s.Asked = s.Asked.Add(time.Minute) },
+		"another role":                func(s *Step) { s.Follow = addr("n2", 6379) },
+		"another priority":            func(s *Step) { s.Priority = 7 },
+		"from a snapshot":             func(s *Step) { s.SnapshotFirst = true },
+		"the master's role was given": func(s *Step) { s.GaveUp = GaveUp{Claim: "c1"} },
+		"a quick restart":             func(s *Step) { s.Quick = true },
+		"a sentinel":                  func(s *Step) { s.Kind = StartSentinel },
+	} {
+		again := master
+		edit(&again)
+		if got, want := master.SameStart(again), name == "the same" || name == "asked later"; got != want {
+			t.Errorf("%s: the same start: %v, want %v", name, got, want)
+		}
+	}
 	goal := goal(fleet.KindRedis, nil)
 	in := Instance{Identity: group, Memory: Memory{Started: true}, Asked: now, Sentinels: votes("n2")}
 	steps := Plan(goal, Facts{Now: now, Instances: map[fleet.InstanceID]Instance{goal.Instances[0].ID: in}}).Steps

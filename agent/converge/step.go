@@ -62,6 +62,8 @@ type Step struct {
 	SnapshotFirst bool
 	// Asked is when the answers were asked for by which it starts.
 	Asked time.Time
+	// Prepared: what it starts as is written and noted already.
+	Prepared bool
 	// Quick: it starts by the rule quick-restart.
 	Quick bool
 	// GaveUp is the marker that the decision saw; a start goes only with that one.
@@ -85,6 +87,13 @@ const freshFor = 2 * time.Second
 // out stood still in between, or its disk did; it is to be decided anew.
 func (s Step) Stale(now time.Time) bool {
 	return s.Kind == StartRedis && s.Follow == (fleet.Addr{}) && now.Sub(s.Asked) > freshFor
+}
+
+// SameStart: the start that was prepared is the one that is decided now, so that a
+// disk that is slow need not take what was written once more.
+func (s Step) SameStart(now Step) bool {
+	return s.Kind == now.Kind && s.Follow == now.Follow && s.Priority == now.Priority && s.SnapshotFirst == now.SnapshotFirst &&
+		now.GaveUp == GaveUp{} && !now.Quick
 }
 
 // Outcome is what Plan decided: steps in order, and for each instance that is
