@@ -196,7 +196,7 @@ func (w *World) duplicate(of *node) bool {
 	if again {
 		return false
 	}
-	twin := &node{name: of.name, host: "10.0.0.2" + of.name[1:], dir: filepath.Join(w.dir, "twin-"+of.name), process: true}
+	twin := &node{name: of.name, host: "10.0.0.2" + of.name[1:], dir: filepath.Join(w.dir, "twin-"+of.name), process: true, twin: true}
 	if err := os.MkdirAll(twin.dataDir(), 0o755); err != nil {
 		w.fail("simulation", "%v", err)
 		return false
@@ -208,6 +208,7 @@ func (w *World) duplicate(of *node) bool {
 	w.waits.Go(func() {
 		pause(ctx, w.schedule.end()-w.now())
 		cancel()
+		w.redis.PowerOff(twin.host) // whoever finds it takes the machine away
 	})
 	return true
 }

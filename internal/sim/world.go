@@ -87,6 +87,7 @@ type node struct {
 	name, host string
 	dir        string
 	process    bool // plain processes instead of units of systemd
+	twin       bool // a second machine under the name
 }
 
 func (w *World) now() time.Duration { return time.Since(w.began) }
