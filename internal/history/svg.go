@@ -106,7 +106,7 @@ func violated(r Result) map[int]bool {
 func (d *drawing) head(r Result) {
 	d.text(12, 26, 17, colourText, "start", d.h.Title)
 	t := r.Total
-	d.text(12, 47, 12, colourText, "start", fmt.Sprintf("%d faults in %.0f s · %d writes acknowledged, %d lost (%d of those that all replicas had) · "+
+	d.text(12, 47, 12, colourText, "start", fmt.Sprintf("faults: %d in %.0f s · %d writes acknowledged, %d lost (%d of those that all replicas had) · "+
 		"longest without a master %.1f s · two masters at once for %d ms at most · %d violations (a fault with one has its name in red)",
 		len(d.h.Faults), d.h.Length.Seconds(), t.Acknowledged, t.Lost, t.LostWaited, t.Gap.Seconds(), t.Dual.Milliseconds(), len(r.Violations)))
 	x := 12
