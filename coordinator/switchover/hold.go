@@ -26,6 +26,14 @@ func (r *run) pause(ctx context.Context) error {
 	return nil
 }
 
+// holdOn begins the pause anew. It waits no longer than a look does: what is left of
+// the pause is the time in which a server that is silent now has to be made a replica.
+func (r *run) holdOn(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookIn)
+	defer cancel()
+	return r.pause(ctx)
+}
+
 // left is for how long the writes are held at least.
 func (r *run) left() time.Duration { return left(r.until, time.Now(), time.Now()) }
 

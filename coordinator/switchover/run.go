@@ -83,7 +83,7 @@ func (r *run) all(ctx context.Context) error {
 			return err
 		}
 		if f.Left = r.left(); switchover.HoldOn(r.course, f) {
-			if err := r.pause(ctx); err != nil {
+			if err := r.holdOn(ctx); err != nil {
 				r.o.Tell("holding the writes on: %v", err)
 			}
 		}

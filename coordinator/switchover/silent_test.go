@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/effect"
+	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // TestOldMasterStalls: the old master lives, and is silent while another one is promoted
@@ -14,7 +15,7 @@ import (
 // it holds is acknowledged and lost (hazard S13).
 func TestOldMasterStalls(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t)
+	g := newGroupOf(t, fleet.Fast, 2*downAfter) // the longest pause: a busy machine needs two seconds to name another master
 	g.record(2, time.Millisecond)
 	began := g.rec.Now()
 	master, _ := g.look()
