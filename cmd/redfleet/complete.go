@@ -46,7 +46,7 @@ func completeNames(conn *connection, of func(w world, args []string) []cobra.Com
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 		defer cancel()
-		w, err := conn.load(ctx)
+		w, err := conn.loadNow(ctx)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -23,6 +24,8 @@ import (
 // connection says which fleet a verb speaks of and how it reaches Consul.
 type connection struct {
 	fleet, consul, tokenFile, key string
+	// tell hears why a verb waits; nil for nobody.
+	tell func(string)
 }
 
 // flags of every verb that reads Consul. The environment stands in for a flag
@@ -32,6 +35,7 @@ func (c *connection) flags(cmd *cobra.Command) {
 	f.StringVar(&c.fleet, "fleet", "", "`NAME` of the fleet ($REDFLEET_FLEET)")
 	f.StringVar(&c.consul, "consul", "", "`ADDRESS` of Consul, host:port or URL ($CONSUL_HTTP_ADDR, else 127.0.0.1:8500)")
 	f.StringVar(&c.tokenFile, "token-file", "", "`FILE` with the Consul token ($CONSUL_HTTP_TOKEN_FILE)")
+	c.tell = func(text string) { _, _ = fmt.Fprintln(cmd.ErrOrStderr(), text) } // there is nobody else to tell
 }
 
 // keyFlag is for verbs that open or seal a secret.
@@ -68,8 +72,27 @@ type world struct {
 	groups []fleet.Assessment
 }
 
-// load reads all of a fleet at once. It only reads (hazard K6).
-func (c *connection) load(ctx context.Context) (world, error) {
+// load reads all of a fleet at once. It only reads (hazard K6), and waits for a Consul
+// that has no leader at the moment.
+func (c *connection) load(ctx context.Context) (out world, err error) {
+	err = c.patiently(ctx, func(ctx context.Context) (err error) {
+		out, err = c.loadNow(ctx)
+		return err
+	})
+	return out, err
+}
+
+// patiently repeats what only reads while Consul is between two leaders.
+func (c *connection) patiently(ctx context.Context, read func(context.Context) error) error {
+	return consul.Patiently(ctx, func(err error) {
+		if c.tell != nil {
+			c.tell(fmt.Sprintf("%v; asking again for up to %s", err, consul.Patience))
+		}
+	}, read)
+}
+
+// loadNow is load, without waiting.
+func (c *connection) loadNow(ctx context.Context) (world, error) {
 	name, err := c.fleetName()
 	if err != nil {
 		return world{}, err

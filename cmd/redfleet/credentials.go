@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/records"
 )
@@ -45,7 +47,12 @@ Consul holds only the sealed one: without the key nobody can read it.`,
 			}
 			defer client.Close()
 			at := fleet.KeysOf(name).Secret(args[0])
-			entry, found, err := client.Get(cmd.Context(), at)
+			var entry consul.Entry
+			var found bool
+			err = conn.patiently(cmd.Context(), func(ctx context.Context) (err error) {
+				entry, found, err = client.Get(ctx, at)
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("reading the secret of group %q: %w", args[0], err)
 			}

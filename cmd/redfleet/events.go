@@ -49,7 +49,11 @@ func newEvents() *cobra.Command {
 			if since > 0 {
 				p.from = time.Now().Add(-since)
 			}
-			entries, err := client.List(cmd.Context(), fleet.KeysOf(name).Events())
+			var entries []consul.Entry
+			err = conn.patiently(cmd.Context(), func(ctx context.Context) (err error) {
+				entries, err = client.List(ctx, fleet.KeysOf(name).Events())
+				return err
+			})
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/redfleet/redfleet/agent/preflight"
+	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/join"
 	"github.com/redfleet/redfleet/systemd"
@@ -115,7 +116,9 @@ type joining struct {
 }
 
 func (r joining) run(ctx context.Context) error {
-	plan, err := join.Prepare(ctx, r.flags.options)
+	o := r.flags.options
+	o.Tell = func(err error) { r.tell(fmt.Sprintf("%v; asking again for up to %s", err, consul.Patience)) }
+	plan, err := join.Prepare(ctx, o)
 	if errors.Is(err, join.ErrTaken) {
 		return &exitError{exitLocked, err}
 	}

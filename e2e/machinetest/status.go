@@ -102,7 +102,8 @@ func (f *Fleet) serving(ctx context.Context) (fleet.Assessment, string) {
 	return group, ""
 }
 
-// Status is the group's status as the node's `redfleet status -o json` says it.
+// Status is the group's status as the node's `redfleet status -o json` says it, which
+// waits where Consul has lost its leader with a machine.
 func (f *Fleet) Status(ctx context.Context, t testing.TB, n *machine.Node) fleet.Assessment {
 	t.Helper()
 	group, err := f.status(ctx, n)

@@ -5,7 +5,6 @@ package replace
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -113,12 +112,6 @@ func newMachine(ctx context.Context, t *testing.T, f *machinetest.Fleet, name st
 	check(t, err)
 	f.Nodes = append(f.Nodes, n)
 	f.Install(ctx, t, n)
-	// A Consul agent that is new counts a server that has just lost its power among
-	// those that it asks, for some seconds.
-	machinetest.Eventually(ctx, t, time.Minute, "Consul answers on "+name, func() bool {
-		_, err := f.Consul(ctx, n, http.MethodGet, "/v1/agent/self", nil)
-		return err == nil
-	})
 	return n
 }
 

@@ -38,6 +38,8 @@ type Options struct {
 	Etc string
 	// Force replaces files that say something else, and keeps them beside.
 	Force bool
+	// Tell, when set, hears why Prepare asks Consul again.
+	Tell func(error)
 
 	// loopback lets a test be a machine at a loopback address.
 	loopback bool
@@ -76,7 +78,8 @@ type maker struct {
 // Prepare looks at the key, the files that are there, Consul, the token's rights,
 // the address and the name, in this order, and stops at the first thing that is
 // wrong. It changes nothing, on the machine or in Consul. Errors are ErrOut where
-// Consul cannot be reached, and otherwise say what to do.
+// Consul cannot be reached or stays without a leader for consul.Patience, and
+// otherwise say what to do.
 func Prepare(ctx context.Context, o Options) (*Plan, error) {
 	o.Etc = cmp.Or(o.Etc, Etc)
 	m := &maker{o: o, plan: &Plan{}}
@@ -90,7 +93,7 @@ func Prepare(ctx context.Context, o Options) (*Plan, error) {
 	}
 	defer m.client.Close()
 	for _, step := range []func(context.Context) error{m.reach, m.rights, m.address, m.free, m.keyFits} {
-		if err := step(ctx); err != nil {
+		if err := consul.Patiently(ctx, o.Tell, step); err != nil {
 			return nil, err
 		}
 	}
