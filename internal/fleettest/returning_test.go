@@ -87,7 +87,6 @@ func TestForeignDataIsHeld(t *testing.T) {
 		_, found, err := f.Redis(one).Get(t.Context(), "kept")
 		return err == nil && found
 	})
-	cli(t, f, one, redisPort, "SAVE") // the snapshot of its sync may hold no key, and such a one tells no lineage
 	eventually(t, servingIn, "the agent has noted the lineage", func() bool {
 		_, noted, _ := strings.Cut(read(t, memoryFile(f, one)), `"lineages": "`) // its own of before the sync is the first
 		noted, _, _ = strings.Cut(noted, `"`)

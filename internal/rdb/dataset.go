@@ -44,7 +44,8 @@ func (f Files) OnlyRDB() bool { return f.RDB && !f.AOFExists }
 
 // Dataset is the verdict on the files.
 //
-// ReplID comes from the RDB file; an AOF carries none. A full sync replaces the
+// ReplID comes from the RDB file, also from one without a key, as a replica of a
+// group that began empty has it; an AOF carries none. A full sync replaces the
 // RDB file too, so that the id is the data's own or that of an ancestor of it.
 // Offset is 0 (unknown) where the AOF is newer than the RDB file: the data then
 // stands further than the RDB file says.
@@ -57,11 +58,8 @@ func (f Files) Dataset() fleet.Dataset {
 	if f.AOFTime.After(d.Newest) {
 		d.Newest = f.AOFTime
 	}
-	if !f.RDB {
-		return d
-	}
 	d.ReplID = f.Aux.ReplID
-	if !f.AOF || !f.AOFTime.After(f.RDBTime) {
+	if f.RDB && (!f.AOF || !f.AOFTime.After(f.RDBTime)) {
 		d.Offset = f.Aux.Offset
 	}
 	return d
