@@ -43,6 +43,7 @@ type watched struct {
 	server   *redis.Server
 	sentinel *redis.SentinelClient
 	password secret.Password
+	addr     fleet.Addr
 
 	downSince  time.Time
 	invocation string
@@ -111,9 +112,9 @@ func (o *Observer) Look(ctx context.Context, g fleet.InstanceGoal, password secr
 		w = &watched{}
 		o.watched[g.ID] = w
 	}
-	if w.password.Reveal() != password.Reveal() {
+	if w.password.Reveal() != password.Reveal() || w.addr != g.Addr { // a goal can name another address (simulation, seed 1201)
 		w.close()
-		w.password = password
+		w.password, w.addr = password, g.Addr
 	}
 	s := o.files(g)
 	unit, err := o.unit(ctx, g, &s)
@@ -131,7 +132,7 @@ func (o *Observer) Look(ctx context.Context, g fleet.InstanceGoal, password secr
 	}
 	if w.invocation != unit.Invocation {
 		w.close()
-		*w = watched{password: password, invocation: unit.Invocation, downSince: w.downSince}
+		*w = watched{password: password, addr: g.Addr, invocation: unit.Invocation, downSince: w.downSince}
 	}
 	if g.Kind == fleet.KindSentinel {
 		o.sentinel(ctx, g, w, &s)

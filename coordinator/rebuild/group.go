@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/plan"
@@ -32,7 +33,7 @@ func (p *Plan) group(f Found, w fleet.World, name string) {
 		rec.Decision.Reason = "the goals of its nodes name it as the elected master of a group that was forming"
 	}
 	made := plan.AsMade(w, fleet.GroupSpec{Name: name}, rec)
-	rec.Members = membership(p.Goals, made)
+	rec.Members = membership(f.Now, p.Goals, made)
 	rec.Adopted = adoption(p.Goals, name)
 	p.Groups = append(p.Groups, rec)
 	p.Spec.Fleet.Name = f.Fleet
@@ -64,23 +65,34 @@ func (p *Plan) groupID(name string) (string, bool) {
 	return "", false
 }
 
-// membership is the record of members that were changed: nil unless a node offers
-// instances of the group and is no member by the newest goal. It left: its goal keeps
-// them down, or had not reached it yet when Consul was lost (simulation, seed 423).
-// Without that record nothing would keep them down (hazard S4).
-func membership(goals []fleet.Goal, made fleet.GroupSpec) *fleet.Membership {
+// membership is the record of members that were changed: nil unless a goal tells of a
+// change, or a node offers instances of the group and is no member by the newest goal.
+// It left: its goal keeps them down, or had not reached it yet when Consul was lost
+// (simulation, seed 423). Without that record nothing would keep them down, and the
+// sentinels would not be asked to forget who left and offers nothing (hazard S4; seeds
+// 789 and 952). The change keeps its number: the next one must be a newer one to the
+// agents.
+func membership(now time.Time, goals []fleet.Goal, made fleet.GroupSpec) *fleet.Membership {
 	var retired []string
+	change := 0
 	for _, goal := range goals {
-		of := func(i fleet.InstanceGoal) bool { return i.Group == made.Name }
-		if slices.ContainsFunc(goal.Instances, of) && !slices.Contains(slices.Concat(made.Nodes, made.Sentinel.Nodes), goal.Node) {
+		there := false
+		for _, i := range goal.Instances {
+			if i.Group == made.Name {
+				there, change = true, max(change, i.Change)
+			}
+		}
+		if there && !slices.Contains(slices.Concat(made.Nodes, made.Sentinel.Nodes), goal.Node) {
 			retired = append(retired, goal.Node)
 		}
 	}
-	if len(retired) == 0 {
+	if len(retired) == 0 && change == 0 {
 		return nil
 	}
 	return &fleet.Membership{
-		Servers: slices.Clone(made.Nodes), Sentinels: slices.Clone(made.Sentinel.Nodes), Quorum: made.Sentinel.Quorum, Retired: retired,
+		Change: change, Request: "recovered-" + now.UTC().Format("20060102T150405Z"),
+		Servers: slices.Clone(made.Nodes), Sentinels: slices.Clone(made.Sentinel.Nodes), Quorum: made.Sentinel.Quorum,
+		Retired: retired, Rebuilt: true,
 	}
 }
 

@@ -76,6 +76,9 @@ func edit(f Found, node string, change func(*fleet.Recovery)) {
 // has nothing to write, so no goal is replayed and no agent has anything to do.
 func TestRebuiltIsWhatStood(t *testing.T) {
 	f := found()
+	for _, node := range []string{"n1", "n2", "n3"} { // one of the groups was changed
+		edit(f, node, func(o *fleet.Recovery) { o.Goal.Instances[0].Change, o.Goal.Instances[1].Change = 4, 4 })
+	}
 	p := Make(f)
 	if len(p.Refused) > 0 {
 		t.Fatal(p.Refused)
@@ -188,7 +191,8 @@ func TestMake(t *testing.T) {
 				f.Offers["n9"] = fleet.Recovery{Format: fleet.Format, Node: "n9", Agent: "agent-n9", FleetID: "F", Epoch: 5, Goal: goal}
 			},
 			func(t *testing.T, p Plan) {
-				want := &fleet.Membership{Servers: []string{"n1", "n2", "n3"}, Sentinels: []string{"n1", "n2", "n3"}, Quorum: 2, Retired: []string{"n9"}}
+				want := &fleet.Membership{Request: "recovered-20260102T030405Z", Servers: []string{"n1", "n2", "n3"},
+					Sentinels: []string{"n1", "n2", "n3"}, Quorum: 2, Retired: []string{"n9"}, Rebuilt: true}
 				if d := cmp.Diff(want, p.Groups[0].Members); d != "" || p.Groups[1].Members != nil {
 					t.Error(d)
 				}
@@ -202,6 +206,24 @@ func TestMake(t *testing.T) {
 			func(t *testing.T, p Plan) {
 				if m := p.Groups[0].Members; m == nil || !slices.Equal(m.Retired, []string{"n9"}) || !slices.Equal(m.Servers, []string{"n1", "n2", "n3"}) {
 					t.Errorf("the members are %+v", m)
+				}
+			},
+		},
+		"a node that left offers nothing": { // the sentinels have to forget it all the same, and the next change is the third
+			func(f *Found) {
+				for i, node := range []string{"n1", "n2", "n3"} {
+					edit(*f, node, func(o *fleet.Recovery) {
+						for j := range 2 {
+							o.Goal.Instances[j].Change = min(i+1, 2) // n1 did not hear of the last one
+						}
+					})
+				}
+			},
+			func(t *testing.T, p Plan) {
+				want := &fleet.Membership{Change: 2, Request: "recovered-20260102T030405Z", Servers: []string{"n1", "n2", "n3"},
+					Sentinels: []string{"n1", "n2", "n3"}, Quorum: 2, Rebuilt: true}
+				if d := cmp.Diff(want, p.Groups[0].Members); d != "" || p.Groups[1].Members != nil {
+					t.Error(d)
 				}
 			},
 		},

@@ -268,6 +268,53 @@ func TestAGhost(t *testing.T) {
 	}
 }
 
+// TestAGhostThatNoRecordNames: the records were rebuilt without what a node keeps that
+// had left. The sentinels forget it once it is down, and only in such a group.
+func TestAGhostThatNoRecordNames(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rebuilt, answers, forgotten bool
+	}{
+		"down, in a group that was rebuilt": {rebuilt: true, forgotten: true},
+		"it answers":                        {rebuilt: true, answers: true},
+		"the records are as they ever were": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := newTown(t, fleet.Sentinel, 3)
+			to.dead["n3"] = true
+			to.join("n4")
+			to.pass()
+			to.ask("n3", "n4")
+			to.until("replaced", 200, to.done)
+			rec := to.w.Groups[assesstest.Group]
+			m := *rec.Members
+			m.Retired, m.Rebuilt, m.Request = nil, tc.rebuilt, "recovered"
+			rec.Members = &m
+			to.w.Groups[assesstest.Group] = rec
+			delete(to.w.Goals, "n3")
+			delete(to.w.Reports, "n3")
+			for _, node := range []string{"n1", "n4"} {
+				to.known[node] = append(to.known[node], "n3")
+			}
+			to.report()
+			if tc.answers {
+				assesstest.Seen(assesstest.SentinelOn(to.w, "n1").Sentinel.Peers, assesstest.SentinelAddr("n3")).Flags = "sentinel"
+			}
+			before := len(to.resets)
+			if s, due := request.Next(to.w, request.Options{}); due != tc.forgotten {
+				t.Fatalf("the next step is %+v", s)
+			}
+			if !tc.forgotten {
+				return
+			}
+			to.until("a request of the coordinator's own", 5, func() bool { return !to.done() })
+			to.until("forgotten", 200, to.done)
+			if n := len(to.resets) - before; n != 2 {
+				t.Errorf("%d sentinels forgot, want 2", n)
+			}
+		})
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	cases := map[string]struct {
 		edit       func(to *town)

@@ -71,6 +71,9 @@ type Membership struct {
 	// Retired are the nodes that left: what they ran of the group is to stay down
 	// should they come back. Their files are kept (promise data-wins).
 	Retired []string `json:"retired,omitempty"`
+	// Rebuilt: the record was made anew from what the agents keep, so that more nodes
+	// may have left than Retired names.
+	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Forget is the one sentinel that was asked last to forget who left.
 	Forget *Forget `json:"forget,omitempty"`
 	// Forgets counts the tokens, so that none is used twice.

@@ -60,9 +60,6 @@ func (j *judge) recorded(g fleet.Group) {
 	w, r := j.w, j.w.roster
 	r.mu.Lock()
 	before := r.record
-	if g.Members == nil && g.ID == before.ID {
-		g.Members = before.Members // as reread found it
-	}
 	r.record = g
 	changed := g.Members != nil && g.ID == before.ID && (before.Members == nil || g.Members.Change > before.Members.Change)
 	r.changed = r.changed || changed
@@ -139,9 +136,7 @@ func (r *roster) doubts(w *World, e Event) {
 	r.doubt = max(r.doubt, w.now()+e.For+told)
 }
 
-// reread takes the record as it is in Consul, which went back or was rebuilt. A group
-// that was rebuilt without a node that left it, and offers nothing any more, has a
-// record without members: they are those of its spec (seeds 789 and 952).
+// reread takes the record as it is in Consul, which went back or was rebuilt.
 func (r *roster) reread(w *World) {
 	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+keys.Group("main")+"?raw", nil)
 	var g fleet.Group
@@ -150,20 +145,7 @@ func (r *roster) reread(w *World) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if there, ok := w.specOf("main"); ok && g.Members == nil {
-		g.Members = &fleet.Membership{Servers: there.Nodes, Sentinels: there.Sentinel.Nodes, Quorum: there.Sentinel.Quorum}
-	}
 	r.record = g
-}
-
-// specOf is a group of the spec as it is in Consul.
-func (w *World) specOf(group string) (fleet.GroupSpec, bool) {
-	rec := w.consul.ask(http.MethodGet, "/v1/kv/"+keys.Spec()+"?raw", nil)
-	var now fleet.SpecRecord
-	if rec.Code != http.StatusOK || json.Unmarshal(rec.Body.Bytes(), &now) != nil {
-		return fleet.GroupSpec{}, false
-	}
-	return now.Spec.Group(group)
 }
 
 // left: a node is no member any more, so its copies count no more; but a copy of
