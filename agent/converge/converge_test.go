@@ -210,6 +210,10 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 		}
 		return views
 	}
+	heard := func(views []fence.SentinelView, self, master time.Duration) []fence.SentinelView {
+		views[0].SelfSilence, views[0].Silence = self, master
+		return views
+	}
 	for name, tc := range map[string]struct {
 		sentinels []fence.SentinelView
 		master    fence.ServerView
@@ -225,7 +229,13 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 		"they came up before that":                    {ran(2*time.Minute + 1), fence.ServerView{Addr: master}, false, 0},
 		"the sentinels came up with it":               {ran(time.Minute), fence.ServerView{Addr: master}, false, 100},
 		"a minority of them has run":                  {ran(time.Hour)[:1], fence.ServerView{Addr: master}, false, 100},
-		"no sentinel answers, nor does a master":      {nil, fence.ServerView{Addr: master}, false, 100},
+		"one heard the master for longer":             {heard(ran(time.Second), 2*time.Second+1, 1500*time.Millisecond), fence.ServerView{Addr: master}, false, 0},
+		"as long, but for the time between two pings": {heard(ran(time.Second), 2*time.Second, 1500*time.Millisecond), fence.ServerView{Addr: master}, false, 100},
+		"the master ended before it":                  {heard(ran(time.Second), time.Second, 3*time.Second), fence.ServerView{Addr: master}, false, 100},
+		"one that does not know it as a replica":      {heard(ran(time.Second), 0, time.Second), fence.ServerView{Addr: master}, false, 100},
+		"another master was heard for longer": {heard([]fence.SentinelView{{Answered: true, Names: addr("n3", 6379)}, {Answered: true, Names: master}, {Answered: true, Names: master}},
+			time.Hour, time.Second), fence.ServerView{Addr: master}, false, 100},
+		"no sentinel answers, nor does a master": {nil, fence.ServerView{Addr: master}, false, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := goal(fleet.KindRedis, nil)

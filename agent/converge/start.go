@@ -32,7 +32,7 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 	}
 	s := Step{Kind: StartRedis, Instance: g.ID, Reason: d.Reason, Follow: d.Follow, Asked: in.Asked,
 		Fenced: row.Step == fleet.StepReturn, Quick: d.Rule == fence.RuleQuickRestart, GaveUp: in.Memory.GaveUp, SnapshotFirst: in.Disk.SnapshotOnly, Priority: defaultPriority}
-	if d.Follow != (fleet.Addr{}) && !besideNone(g, d.Follow) && (lacksData(in) || leftBehind(g, in, c, d.Follow)) {
+	if d.Follow != (fleet.Addr{}) && !besideNone(g, in, d.Follow) && (lacksData(g, in) || leftBehind(g, in, c, d.Follow)) {
 		s.Priority = 0
 	}
 	return []Step{s}, why{d.Rule, d.Reason}
@@ -42,11 +42,18 @@ func startRedis(g *fleet.InstanceGoal, in Instance, f Facts, row fleet.Transitio
 // beside a server that is not, and must not be promotable before it has caught up
 // (hazard S19). One that was last seen in step with an empty group is none of
 // these.
-func lacksData(in Instance) bool {
+func lacksData(g *fleet.InstanceGoal, in Instance) bool {
 	beside := slices.ContainsFunc(in.Servers, func(s fence.ServerView) bool { return s.Answered && (s.Keys > 0 || s.Loading) })
-	lost := !in.Disk.Dataset.Present && (in.Memory.HadData || !in.Memory.Started || beside)
+	lost := !in.Disk.Dataset.Present && (hadData(g, in) || !in.Memory.Started || beside)
 	return in.Memory.RaisePriority || lost
 }
+
+// hadData: the instance held data when it ran, or its group was written to while it
+// formed, which a disk that is lost takes from the memory.
+func hadData(g *fleet.InstanceGoal, in Instance) bool { return in.Memory.HadData || written(g) }
+
+// written: the group forms, and clients wrote to it already.
+func written(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Written }
 
 // aloneFor is how much longer than the instance has been down most sentinels must
 // have run to show that the group lived on without it. After a loss of power
@@ -55,19 +62,19 @@ const aloneFor = time.Minute
 
 // leftBehind: the replica holds data, and the group took writes without it, so
 // that it would lose them as the next master: its master answers and holds data,
-// or another server that answers has gone further, or most sentinels have run all
-// the time. Sentinel itself takes a replica that
+// or another server that answers has gone further, or a sentinel heard its master
+// after it, or most sentinels have run all the time. Sentinel itself takes a replica that
 // has never had a link since its start for a good one, however old its data is
 // (hazard S19; seen on Redis 7.0.15: 500 of 501 acknowledged writes lost). After a
 // loss of power everywhere nobody was left behind, and any replica may have to
 // take over.
 func leftBehind(g *fleet.InstanceGoal, in Instance, c fence.Case, master fleet.Addr) bool {
-	if g.Seed != nil {
+	if g.Seed != nil && !written(g) {
 		return false
 	}
 	if slices.ContainsFunc(in.Servers, func(s fence.ServerView) bool {
 		return s.Addr == master && s.Answered && (s.Keys > 0 || s.Loading)
-	}) || outrun(c) {
+	}) || outrun(c) || outlived(c, master) {
 		return true
 	}
 	ran := 0
@@ -79,6 +86,22 @@ func leftBehind(g *fleet.InstanceGoal, in Instance, c fence.Case, master fleet.A
 	return in.Disk.Dataset.Present && ran >= fleet.Majority(len(in.Sentinels))
 }
 
+// heardMargin is half a sentinel's ping period: so much later it can have heard the one
+// than the other of two servers that ended at one moment. More proves it better, and
+// tells less of those that ended a second or two after each other; in doubt the group
+// waits for its last master.
+const heardMargin = 500 * time.Millisecond
+
+// outlived: a sentinel that had run meanwhile heard the master when this instance had
+// ended. No clock of this machine says when that was, after a loss of power; one
+// sentinel is enough, since in a group of two there is no majority that has not been
+// down (simulation, seed 834).
+func outlived(c fence.Case, master fleet.Addr) bool {
+	return slices.ContainsFunc(c.Sentinels, func(v fence.SentinelView) bool {
+		return v.Answered && v.Names == master && v.SelfSilence > v.Silence+heardMargin
+	})
+}
+
 // outrun: a server that answers is further in the history that the files of this
 // one tell. Only without an append-only file are they all that it comes back with;
 // with one, they say no more than where that began.
@@ -88,11 +111,11 @@ func outrun(c fence.Case) bool {
 	})
 }
 
-// besideNone: nobody in the group held data when its initial master was elected,
-// and that one is still the master to follow. One that the sentinels have promoted
-// since may have taken writes (hazard S19).
-func besideNone(g *fleet.InstanceGoal, master fleet.Addr) bool {
-	return g.Seed != nil && g.Seed.Fresh && master == g.Seed.Master
+// besideNone: nobody in the group held data when its initial master was elected nor
+// showed any since, and that one is still the master to follow. One that the sentinels
+// have promoted since may have taken writes (hazard S19).
+func besideNone(g *fleet.InstanceGoal, in Instance, master fleet.Addr) bool {
+	return g.Seed != nil && g.Seed.Fresh && !hadData(g, in) && master == g.Seed.Master
 }
 
 func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
@@ -100,7 +123,7 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 		Topology: g.Topology,
 		Self: fence.Self{
 			Addr: g.Addr, Follows: in.Disk.Follows, NoRole: in.Disk.NoRole,
-			HasData: in.Disk.Dataset.Present, HadData: in.Memory.HadData, ReplID: in.Memory.ReplID,
+			HasData: in.Disk.Dataset.Present, HadData: hadData(g, in), ReplID: in.Memory.ReplID,
 			Ran: in.Memory.ReplID != "", Volatile: !g.Config.Persistent(), Lineages: in.Memory.Lineages.List(),
 			Lineage: in.Disk.Dataset.ReplID, Offset: in.Disk.Dataset.Offset,
 			DataBytes: in.Disk.Bytes, Retried: in.Memory.Retried,

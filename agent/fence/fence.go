@@ -36,6 +36,9 @@ type SentinelView struct {
 	Replicas []fleet.Addr
 	// Silence is how long ago the master last answered this sentinel.
 	Silence time.Duration
+	// SelfSilence is how long ago the instance that wants to start last answered it,
+	// as the replica that this sentinel knows; 0 where it knows none at its address.
+	SelfSilence time.Duration
 	// Usable is how many sentinels this one reaches, itself among them.
 	Usable int
 }

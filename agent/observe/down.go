@@ -51,16 +51,26 @@ func (o *Observer) down(ctx context.Context, g fleet.InstanceGoal, w *watched, s
 	if g.Seed != nil {
 		s.Facts.Listening = o.listening(ctx, g.Addr, g.Servers)
 	}
-	if g.Seed != nil && !s.Facts.Memory.Started && (g.Seed.Fresh || !s.Facts.Disk.Dataset.Present) {
-		if elected := g.Kind == fleet.KindRedis && g.Seed.Master == g.Addr; !elected || len(s.Facts.Listening) == 0 {
-			return s // a first start while forming asks nobody, unless data is at stake or a server runs that can be promoted
-		}
+	if asksNobody(g, s.Facts) {
+		return s
 	}
 	if g.Kind == fleet.KindSentinel && s.Facts.Memory.Started && !s.Facts.Disk.NoRole {
 		return s // a sentinel never waits for anybody (docs/design.md, boot fence)
 	}
 	s.Facts.Sentinels, s.Facts.Servers = o.Group(ctx, g, w.password)
 	return s
+}
+
+// asksNobody: a first start while its group forms needs no answer, and a bring-up is not
+// to wait for any, unless data is at stake, clients wrote to the group already (then it
+// may be no first start: its disk was lost), or it is the elected master and a server
+// runs that can be promoted.
+func asksNobody(g fleet.InstanceGoal, f converge.Instance) bool {
+	if g.Seed == nil || g.Seed.Written || f.Memory.Started || !g.Seed.Fresh && f.Disk.Dataset.Present {
+		return false
+	}
+	elected := g.Kind == fleet.KindRedis && g.Seed.Master == g.Addr
+	return !elected || len(f.Listening) == 0
 }
 
 // Group asks the group's sentinels and other servers, each on a new connection.
@@ -164,7 +174,7 @@ func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, 
 			defer c.Close()
 			info, err := c.Observe(ctx, g.Monitor.MasterName, false)
 			if err == nil {
-				views[i] = sentinelView(m.Node, info)
+				views[i] = sentinelView(m.Node, g.Addr, info)
 			}
 		})
 	}
@@ -172,7 +182,7 @@ func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, 
 	return views
 }
 
-func sentinelView(node string, info redis.View) fence.SentinelView {
+func sentinelView(node string, self fleet.Addr, info redis.View) fence.SentinelView {
 	v := fence.SentinelView{
 		Node: node, Answered: true, Names: info.Report.Master, Epoch: info.Report.ConfigEpoch,
 		Flags: info.Report.MasterFlags, Uptime: info.Uptime, Tilt: info.Tilt(),
@@ -182,6 +192,11 @@ func sentinelView(node string, info redis.View) fence.SentinelView {
 		v.Replicas = append(v.Replicas, r.Addr)
 		if r.Promotable {
 			v.Promotable = append(v.Promotable, r.Addr)
+		}
+	}
+	for i := range info.Replicas {
+		if r := &info.Replicas[i]; r.Addr == self {
+			v.SelfSilence = r.LastAnswer
 		}
 	}
 	return v

@@ -84,7 +84,7 @@ func seedOf(w fleet.World, rec fleet.Group) *fleet.Seed {
 	if rec.Phase == fleet.PhaseServing {
 		return nil
 	}
-	return &fleet.Seed{Master: rec.Decision.Master, Probe: rec.Probe, Fresh: rec.Fresh}
+	return &fleet.Seed{Master: rec.Decision.Master, Probe: rec.Probe, Fresh: rec.Fresh, Written: rec.Written}
 }
 
 func add(goals map[string]*fleet.Goal, node string, inst fleet.InstanceGoal) {

@@ -111,22 +111,44 @@ func advance(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group,
 		return rec, true
 	}
 	a := assess.Group(w, g.Name)
-	next := rec.Phase
+	next, written := rec.Phase, rec.Written || wroteWhileForming(w, rec)
 	switch {
 	case assess.Verified(a):
 		next = fleet.PhaseServing
 	case rec.Phase == fleet.PhaseStarting && a.State == fleet.GroupVerifying:
 		next = fleet.PhaseVerifying
 	}
-	if next == rec.Phase {
+	if next == rec.Phase && written == rec.Written {
 		return rec, true
 	}
-	rec.Phase, rec.Since = next, w.Now
+	rec.Written = written
+	if next != rec.Phase {
+		rec.Phase, rec.Since = next, w.Now
+	}
 	if next == fleet.PhaseServing {
 		rec.WriteProved, rec.Probe = true, ""
 	}
 	p.Update = append(p.Update, rec)
 	return rec, true
+}
+
+// wroteWhileForming: clients found a fresh group's master before the group serves, and
+// a server shows what they wrote. A node that loses its disk then is not as empty as
+// all were at the election, and its goal has to say so (promise no-empty-master;
+// simulation, seeds 872 and 1152). redfleet's own probe is no data, so a group that
+// nobody writes to forms without a further goal.
+func wroteWhileForming(w fleet.World, rec fleet.Group) bool {
+	if !rec.Fresh {
+		return false // its seed counts every empty server as one that lost its data
+	}
+	for _, r := range w.Reports {
+		for _, i := range r.Report.Instances {
+			if i.GroupID == rec.ID && i.Dataset != nil && i.Dataset.Present {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func electGroup(w fleet.World, g fleet.GroupSpec, mint Mint, p *Plan) (fleet.Group, bool) {

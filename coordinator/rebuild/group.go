@@ -28,7 +28,8 @@ func (p *Plan) group(f Found, w fleet.World, name string) {
 		Decision: fleet.Decision{Rule: Rule}, Phase: fleet.PhaseServing, WriteProved: true,
 	}
 	if s := newest.Seed; s != nil { // it was forming, and goes on with that
-		rec.Phase, rec.WriteProved, rec.Fresh, rec.Probe = fleet.PhaseStarting, false, s.Fresh, s.Probe
+		rec.Phase, rec.WriteProved, rec.Probe = fleet.PhaseStarting, false, s.Probe
+		rec.Fresh, rec.Written = s.Fresh, s.Written
 		rec.Decision.Master, rec.Decision.Node = s.Master, serverAt(newest, s.Master)
 		rec.Decision.Reason = "the goals of its nodes name it as the elected master of a group that was forming"
 	}

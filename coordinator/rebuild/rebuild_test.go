@@ -113,7 +113,7 @@ func TestRebuiltIsWhatStood(t *testing.T) {
 
 // TestMake is the table of what is rebuilt from offers that differ.
 func TestMake(t *testing.T) {
-	seed := &fleet.Seed{Master: member(2, 6379, "").Addr, Probe: "p", Fresh: true}
+	seed := &fleet.Seed{Master: member(2, 6379, "").Addr, Probe: "p", Fresh: true, Written: true}
 	for name, tc := range map[string]struct {
 		change func(*Found)
 		check  func(t *testing.T, p Plan)
@@ -164,7 +164,7 @@ func TestMake(t *testing.T) {
 			},
 			func(t *testing.T, p Plan) {
 				g := p.Groups[0]
-				if g.Phase != fleet.PhaseStarting || g.WriteProved || g.Probe != "p" || !g.Fresh || g.Decision.Node != "n2" {
+				if g.Phase != fleet.PhaseStarting || g.WriteProved || g.Probe != "p" || !g.Fresh || !g.Written || g.Decision.Node != "n2" {
 					t.Errorf("%+v", g)
 				}
 			},

@@ -103,6 +103,9 @@ type Seed struct {
 	// Fresh: no node of the group held data at the election, so an empty replica
 	// may be promotable from its first moment (hazard S19).
 	Fresh bool `json:"fresh,omitempty"`
+	// Written: a server of the fresh group has shown a key of others since, so that
+	// one which is empty may have lost some (no-empty-master, hazard S19).
+	Written bool `json:"written,omitempty"`
 	// Probe is the value that the master writes to ProbeKey and each replica
 	// must show before the group serves.
 	Probe string `json:"probe"`

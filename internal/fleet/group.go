@@ -28,6 +28,8 @@ type Group struct {
 	CredentialsVersion int `json:"credentials_version"`
 	// Fresh: no node held data at the election.
 	Fresh bool `json:"fresh,omitempty"`
+	// Written: a server has shown data since, while the fresh group still formed.
+	Written bool `json:"written,omitempty"`
 	// Probe is the value that proves replication while forming.
 	Probe string `json:"probe,omitempty"`
 	// WriteProved: a write on the master was seen on each replica and a write

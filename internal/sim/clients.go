@@ -32,7 +32,9 @@ type clients struct {
 	written  int
 	// safe are the keys that every server of the group had.
 	safe map[int]*copies
-	more bool
+	// stuck are the disks that take nothing, or took nothing a while ago.
+	stuck map[string]stuck
+	more  bool
 }
 
 // run writes until ctx ends.
@@ -111,10 +113,12 @@ func (c *clients) write(ctx context.Context, master fleet.Addr, n int) error {
 	return nil
 }
 
-// copies is where a key is, as far as a fault did not take it.
+// copies is where a key is, as far as a fault did not take it. torn: the power of a
+// server went before its disk had it.
 type copies struct {
 	at    time.Duration
 	nodes map[string]bool
+	torn  bool
 }
 
 // everywhere: key n reached every server, so each has all the data. The caller
@@ -122,16 +126,12 @@ type copies struct {
 func (c *clients) everywhere(n int, in []*node) {
 	c.safe[n] = &copies{at: c.w.now()}
 	for _, k := range c.safe {
-		k.nodes = map[string]bool{}
+		k.nodes, k.torn = map[string]bool{}, false
 		for _, node := range in {
 			k.nodes[node.name] = true
 		}
 	}
 }
-
-// unsynced is how old a write can be that a power loss takes: appendfsync everysec
-// syncs once a second, and up to a second late.
-const unsynced = 2 * time.Second
 
 // lost: a node does not hold any more what came in within the last while, or ever.
 // Keys that nobody holds any more are forgiven.

@@ -208,7 +208,7 @@ func (w *World) powerOff(n *node) {
 	h.off = true
 	h.boot++
 	w.mu.Unlock()
-	w.clients.lost(n.name, unsynced)
+	w.clients.lostPower(n)
 	w.redis.PowerOff(n.host)
 	for _, kind := range []string{"/agent", "/fence"} {
 		for _, p := range w.running(n.name + kind) {
@@ -265,7 +265,11 @@ func (w *World) hitNode(e Event, self *process) (func(), bool) {
 	case ReadOnly:
 		dir := n.folder("redis-main-6379")
 		w.redis.ReadOnly(dir, true)
-		return func() { w.redis.ReadOnly(dir, false) }, true
+		w.clients.readOnly(n.name, true)
+		return func() {
+			w.redis.ReadOnly(dir, false)
+			w.clients.readOnly(n.name, false)
+		}, true
 	case Duplicate:
 		return nil, w.duplicate(n)
 	}

@@ -38,8 +38,10 @@ func (w *World) mendOvertaken(ctx context.Context) {
 	w.cover.rule("overtaken failover (S22)")
 }
 
-// beside gives a sentinel that names the master, and those that name a replica under
-// the same epoch; none where any has a failover under way.
+// beside gives a sentinel that names the master, and those that name under the same
+// epoch a server that says it is none, or does not answer; none where any has a failover
+// under way. A node that lost its disk does not start while the two others name two
+// masters (seed 557).
 func (w *World) beside(ctx context.Context) (right fleet.Addr, wrong []fleet.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -50,21 +52,24 @@ func (w *World) beside(ctx context.Context) (right fleet.Addr, wrong []fleet.Add
 		server := via.Server(at, password)
 		info, err := server.Observe(ctx)
 		_ = server.Close()
-		if err != nil {
-			return fleet.Addr{}, nil
+		if err == nil {
+			roles[at] = info.Role
 		}
-		roles[at] = info.Role
 		at.Port = 26379
 		sentinel := via.Sentinel(at, password)
-		views[at], err = sentinel.Observe(ctx, "main", false)
+		view, err := sentinel.Observe(ctx, "main", false)
 		_ = sentinel.Close()
-		if err != nil || strings.Contains(views[at].Report.MasterFlags, "failover") {
+		switch {
+		case err != nil:
+		case strings.Contains(view.Report.MasterFlags, "failover"):
 			return fleet.Addr{}, nil
+		default:
+			views[at] = view
 		}
 	}
 	for _, n := range w.members() {
 		at := fleet.Addr{Host: n.host, Port: 26379}
-		if roles[views[at].Report.Master] == fleet.RoleMaster {
+		if v, answers := views[at]; answers && roles[v.Report.Master] == fleet.RoleMaster {
 			right = at
 			break
 		}
@@ -73,7 +78,7 @@ func (w *World) beside(ctx context.Context) (right fleet.Addr, wrong []fleet.Add
 		return right, nil
 	}
 	for at, v := range views {
-		if roles[v.Report.Master] == fleet.RoleReplica && v.Report.ConfigEpoch == views[right].Report.ConfigEpoch {
+		if roles[v.Report.Master] != fleet.RoleMaster && v.Report.ConfigEpoch == views[right].Report.ConfigEpoch {
 			wrong = append(wrong, at)
 		}
 	}

@@ -68,7 +68,7 @@ func newWorld(ctx context.Context, s Schedule, dir string, keepTrace bool) (*Wor
 		bound: map[string]*process{}, keepTrace: keepTrace, labels: map[labelAt]int{}, cuts: map[string]int{},
 	}
 	w.roster = newRoster()
-	w.judge, w.clients = newJudge(ctx, w), &clients{w: w, safe: map[int]*copies{}}
+	w.judge, w.clients = newJudge(ctx, w), &clients{w: w, safe: map[int]*copies{}, stuck: map[string]stuck{}}
 	var err error
 	if w.key, err = secret.GenerateKey(); err != nil {
 		return nil, err
