@@ -35,7 +35,7 @@ lab-down: ## end the lab, every process and file of it
 
 .PHONY: test
 test: deps consul ## all tests, on real Redis, Sentinel and Consul, with the race detector
-	go test $(TEST_FLAGS) $(TEST_MORE) ./...
+	go test $(TEST_FLAGS) $(TEST_MORE) ./internal/fleettest ./...
 
 .PHONY: test-long
 test-long: deps consul ## the tests that wait for Sentinel's own times, or repeat a thing many times

@@ -24,9 +24,9 @@ func standing(w fleet.World, g fleet.GroupSpec) fleet.GroupSpec {
 			if inst.GroupID != rec.ID || inst.Group != g.Name || inst.Assigned != fleet.Running || len(inst.Servers) == 0 {
 				continue
 			}
-			g.Nodes = whoOf(inst.Servers)
+			g.Nodes = nodeNames(inst.Servers)
 			if inst.Monitor != nil && g.Topology == fleet.Sentinel {
-				g.Sentinel.Nodes, g.Sentinel.Quorum = whoOf(inst.Sentinels), inst.Monitor.Quorum
+				g.Sentinel.Nodes, g.Sentinel.Quorum = nodeNames(inst.Sentinels), inst.Monitor.Quorum
 			}
 			return g
 		}
@@ -34,7 +34,7 @@ func standing(w fleet.World, g fleet.GroupSpec) fleet.GroupSpec {
 	return g
 }
 
-func whoOf(members []fleet.Member) []string {
+func nodeNames(members []fleet.Member) []string {
 	out := make([]string, len(members))
 	for i, m := range members {
 		out[i] = m.Node
