@@ -40,7 +40,7 @@ func (c *course) act(ctx context.Context) error {
 	}
 	c.fault = history.Fault{Number: 1, Kind: string(c.o.Kind), Target: c.f.Master.Node, Start: start, Healed: start, Claims: drill.Claims(c.o.Kind, c.o.Group), Broken: c.broken}
 	if c.o.Kind == drill.Isolate {
-		c.fault.Isolated, c.fault.Healed = c.f.Master.Node, done+c.o.Cut
+		c.fault.Isolated, c.fault.Made, c.fault.Healed = c.f.Master.Node, done, done+c.o.Cut
 	}
 	return nil
 }

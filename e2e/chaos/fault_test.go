@@ -143,6 +143,7 @@ func (r *run) inject(ctx context.Context, number int, k kind) bool {
 		h.Claims = append(h.Claims, f.claim(g))
 	}
 	err = f.start(ctx)
+	h.Made = r.now()
 	if err == nil {
 		err = pause(ctx, f.hold)
 	}

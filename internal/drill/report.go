@@ -40,7 +40,7 @@ type Report struct {
 	Waited       int `json:"waited"`
 	LostWaited   int `json:"lost_waited"`
 	// DualMS is for how long two servers took writes at once; AfterCutMS how long
-	// after the cut an isolated master took its last one.
+	// after the cut had been made an isolated master took its last one.
 	DualMS     int64 `json:"dual_ms"`
 	AfterCutMS int64 `json:"after_cut_ms"`
 	// WholeMS is from the fault until redfleet verify was good again and each server

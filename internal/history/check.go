@@ -44,7 +44,7 @@ type Found struct {
 	Dual time.Duration `json:"dual_ns"`
 	// Gap is the longest time for which no client got a write acknowledged.
 	Gap time.Duration `json:"gap_ns"`
-	// Isolated is how long after the fault's start the isolated node's server took
+	// Isolated is how long after the fault was made the isolated node's server took
 	// its last write; 0 where it took none.
 	Isolated time.Duration `json:"isolated_ns"`
 	// StaleMaster is how many reads of what the sentinels called the master did not

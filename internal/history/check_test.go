@@ -72,6 +72,11 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			isolated(h)
 			h.Groups[0].Probes[0].To = 11100 * ms
 		}, func(_, fault Found) bool { return fault.Isolated == 1100*ms }, "a server that its peers do not reach took writes for 1100 ms, at most 1000 ms"},
+		{"an isolated master goes on, from when the cut had been made", func(h *History) {
+			isolated(h)
+			h.Faults[0].Made = 10400 * ms
+			h.Groups[0].Probes[0].To = 11500 * ms
+		}, func(_, fault Found) bool { return fault.Isolated == 1100*ms }, "a server that its peers do not reach took writes for 1100 ms, at most 1000 ms"},
 		{"an isolated master goes on taking a client's writes", func(h *History) {
 			isolated(h)
 			h.Groups[0].Writes[115].Class = OK

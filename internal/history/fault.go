@@ -9,7 +9,10 @@ type Fault struct {
 	Kind   string `json:"kind"`
 	Target string `json:"target"`
 	// Start is when it began, Healed when what it did was taken back.
-	Start  time.Duration `json:"start_ns"`
+	Start time.Duration `json:"start_ns"`
+	// Made is when what makes it had come to its end, so that it was there for certain;
+	// 0 where that is not known, and Start stands for it.
+	Made   time.Duration `json:"made_ns,omitempty"`
 	Healed time.Duration `json:"healed_ns"`
 	// Whole is when everything was found in order again; 0 where it never was, and
 	// Why then says what was found.
@@ -48,7 +51,7 @@ type Claim struct {
 	LostWaited int `json:"lost_waited"`
 	// Dual is for how long two servers may take writes at once.
 	Dual time.Duration `json:"dual_ns"`
-	// Isolated is how long after the fault's start the isolated node's server may
+	// Isolated is how long after the fault was made the isolated node's server may
 	// still take writes.
 	Isolated time.Duration `json:"isolated_ns"`
 	// Gap is for how long clients may be without a master.

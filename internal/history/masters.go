@@ -46,17 +46,19 @@ func overlap(a, b, from, to time.Duration) time.Duration {
 	return max(0, min(b, to)-max(a, from))
 }
 
-// lastAccepted is how long after the fault's start the isolated node's server took
-// its last write, a probe or a client's, before the fault was healed.
+// lastAccepted is how long after the fault was made the isolated node's server took
+// its last write, a probe or a client's, before the fault was healed. The command that
+// makes a cut takes longer on a busy machine, and cuts at its end.
 func lastAccepted(g Group, f Fault) (last time.Duration) {
+	made := max(f.Start, f.Made)
 	for _, p := range g.Probes {
-		if p.Node == f.Isolated && p.Accepted() && p.From < f.Healed && p.To > f.Start {
-			last = max(last, min(p.To, f.Healed)-f.Start)
+		if p.Node == f.Isolated && p.Accepted() && p.From < f.Healed && p.To > made {
+			last = max(last, min(p.To, f.Healed)-made)
 		}
 	}
 	for _, w := range g.Writes {
-		if w.Node == f.Isolated && w.Acknowledged() && w.End > f.Start && w.End <= f.Healed {
-			last = max(last, w.End-f.Start)
+		if w.Node == f.Isolated && w.Acknowledged() && w.End > made && w.End <= f.Healed {
+			last = max(last, w.End-made)
 		}
 	}
 	return last
