@@ -92,9 +92,20 @@ type total struct {
 	cover        *sim.Coverage
 }
 
-// runSeeds spreads seeds over processes. It ends early when ctx ends, and with the
-// first violation where only that is asked for; what there is by then counts.
-func runSeeds(ctx context.Context, program string, first uint64, seeds int, onlyFirst bool) (total, error) {
+// search is which seeds are run.
+type search struct {
+	first uint64
+	seeds int
+	// with: only those of them whose schedules have a fault whose name begins so.
+	with string
+	// enough, where set, is asked of each seed that broke a promise whether the search
+	// ends with it.
+	enough func(sim.Line) bool
+}
+
+// runSeeds spreads seeds over processes, as many as GOMAXPROCS says. It ends early
+// when ctx ends, and where one is enough; what there is by then counts.
+func runSeeds(ctx context.Context, program string, s search) (total, error) {
 	t := total{cover: sim.NewCoverage()}
 	runs, err := os.MkdirTemp(sim.TempRoot(), "redfleet-sim-") // a process that is ended early leaves its own there
 	if err != nil {
@@ -104,12 +115,12 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	var failed error
-	workers := runtime.NumCPU()
+	workers := min(runtime.GOMAXPROCS(0), s.seeds)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	for worker := range workers {
 		group.Go(func() {
-			err := work(ctx, program, runs, onlyFirst, first+uint64(worker), workers, seeds, func(l sim.Line) {
+			err := work(ctx, program, runs, s, worker, workers, func(l sim.Line) {
 				mu.Lock()
 				defer mu.Unlock()
 				t.seeds++
@@ -118,11 +129,11 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 				if l.Unlike != "" {
 					t.unlike = append(t.unlike, l)
 				}
-				if len(l.Violations) == 0 {
+				if len(l.Violations) == 0 || s.enough != nil && (ctx.Err() != nil || !s.enough(l)) {
 					return
 				}
 				t.bad = append(t.bad, l)
-				if onlyFirst {
+				if s.enough != nil {
 					stop()
 				}
 			})
@@ -137,14 +148,14 @@ func runSeeds(ctx context.Context, program string, first uint64, seeds int, only
 	return t, failed
 }
 
-// work runs every workers-th seed from first in one process, which prints a line of
-// JSON for each.
-func work(ctx context.Context, program, runs string, onlyFirst bool, first uint64, workers, seeds int, each func(sim.Line)) error {
+// work runs every workers-th seed, the worker's own, in one process, which prints a
+// line of JSON for each.
+func work(ctx context.Context, program, runs string, s search, worker, workers int, each func(sim.Line)) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", "-sim.dir="+runs, fmt.Sprintf("-sim.first=%d", first),
-		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (seeds+workers-1)/workers))
-	if onlyFirst {
+	cmd := exec.CommandContext(ctx, program, "-test.run=^TestWorker$", "-test.timeout=0", "-sim.dir="+runs, fmt.Sprintf("-sim.first=%d", s.first+uint64(worker)),
+		fmt.Sprintf("-sim.every=%d", workers), fmt.Sprintf("-sim.seeds=%d", (s.seeds+workers-1)/workers), "-sim.with="+s.with)
+	if s.enough != nil {
 		cmd.Args = append(cmd.Args, "-sim.no-shrink")
 	} else {
 		cmd.Args = append(cmd.Args, "-sim.repeat=1")
@@ -194,7 +205,7 @@ func many(ctx context.Context, first uint64, seeds int) error {
 		return err
 	}
 	began := time.Now()
-	t, err := runSeeds(ctx, program, first, seeds, false)
+	t, err := runSeeds(ctx, program, search{first: first, seeds: seeds})
 	if err != nil {
 		return err
 	}
@@ -227,23 +238,39 @@ func (t total) judge(seeds int) error {
 	return errors.Join(errs...)
 }
 
+// findBugs plants one bug after the other. A seed counts only where the code as it is
+// keeps every promise with it.
 func findBugs(ctx context.Context, only string, first uint64, seeds int) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "redfleet-sim-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	asItIs, err := build(dir, "")
+	if err != nil {
+		return err
+	}
 	found, all := 0, slices.DeleteFunc(bugs.All(), func(b bugs.Bug) bool { return !strings.Contains(b.Name, only) })
 	for _, b := range all {
-		l, tried, err := findBug(ctx, b, root, first, seeds)
-		if err = errors.Join(err, ctx.Err()); err != nil {
+		began := time.Now()
+		l, tried, err := findBug(ctx, b, root, asItIs, first, seeds)
+		took := time.Since(began).Round(time.Second)
+		switch {
+		case ctx.Err() != nil:
+			fmt.Printf("ended after %d runs, %v: %s (%s)\n", tried, took, b.Name, b.Breaks)
+			return ctx.Err()
+		case err != nil:
 			return err
-		}
-		if l == nil {
-			fmt.Printf("not found in %4d seeds: %s (%s)\n", tried, b.Name, b.Breaks)
+		case l == nil:
+			fmt.Printf("not found up to seed %d, %d runs, %v: %s (%s)\n", first+uint64(seeds)-1, tried, took, b.Name, b.Breaks)
 			continue
 		}
 		found++
-		fmt.Printf("found after %4d seeds: %s: %s\n", tried, b.Name, l.Violations[0])
+		fmt.Printf("found at seed %d, %d runs, %v: %s: %s\n", l.Seed, tried, took, b.Name, l.Violations[0])
 	}
 	fmt.Printf("sim-bugs planted=%d found=%d seeds=%d\n", len(all), found, seeds)
 	if found < len(all) {
@@ -252,7 +279,7 @@ func findBugs(ctx context.Context, only string, first uint64, seeds int) error {
 	return nil
 }
 
-func findBug(ctx context.Context, b bugs.Bug, root string, first uint64, seeds int) (*sim.Line, int, error) {
+func findBug(ctx context.Context, b bugs.Bug, root, asItIs string, first uint64, seeds int) (*sim.Line, int, error) {
 	dir, err := os.MkdirTemp("", "redfleet-sim-bug-")
 	if err != nil {
 		return nil, 0, err
@@ -266,8 +293,13 @@ func findBug(ctx context.Context, b bugs.Bug, root string, first uint64, seeds i
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", b.Name, err)
 	}
-	t, err := runSeeds(ctx, program, first, seeds, true)
-	if err != nil || len(t.bad) == 0 {
+	var errs error
+	t, err := runSeeds(ctx, program, search{first: first, seeds: seeds, with: b.With, enough: func(l sim.Line) bool {
+		without, err := runSeeds(ctx, asItIs, search{first: l.Seed, seeds: 1, enough: func(sim.Line) bool { return true }})
+		errs = errors.Join(errs, err)
+		return err == nil && without.seeds > 0 && len(without.bad) == 0
+	}})
+	if err = errors.Join(errs, err); err != nil || len(t.bad) == 0 {
 		return nil, t.seeds, err
 	}
 	return &t.bad[0], t.seeds, nil

@@ -49,7 +49,7 @@ func TestMayLeave(t *testing.T) {
 		want []string
 	}{
 		"a replica of a group that is well":      {func(*World, *roster) {}, nil},
-		"the master":                             {func(w *World, r *roster) { r.reign["a"] = w.now() - told - time.Second }, []string{"one-at-a-time", "has been the master"}},
+		"the master":                             {func(w *World, r *roster) { r.reign["a"] = w.now() - crowned - time.Second }, []string{"one-at-a-time", "has been the master"}},
 		"the master, since a moment":             {func(w *World, r *roster) { r.reign["a"] = w.now() - time.Second }, nil},
 		"another one is the master":              {func(w *World, r *roster) { r.reign["b"] = w.now() - time.Minute }, nil},
 		"one of two others has no sentinel":      {func(w *World, r *roster) { delete(r.well, "b") }, []string{"one-at-a-time", "1 other sentinels", "2 must agree"}},

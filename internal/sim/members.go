@@ -17,6 +17,10 @@ import (
 // agents and Consul are well: down-after, the next look and the report.
 const told = 20 * time.Second
 
+// crowned is how long the same may not know of a master that works: its agent looks
+// once a second, and a look at a server that is slow to answer takes seconds.
+const crowned = 8 * time.Second
+
 // roster is who makes up the group "main" as Consul was told last, and what is true
 // of the nodes meanwhile.
 type roster struct {
@@ -89,7 +93,7 @@ func (j *judge) mayLeave(gone *node, before []*node) {
 	if now < r.doubt {
 		return
 	}
-	if since, is := r.reign[gone.name]; is && now-since > told {
+	if since, is := r.reign[gone.name]; is && now-since > crowned {
 		j.w.fail("one-at-a-time", "%s was taken out, which has been the master for %v", gone.name, now-since)
 	}
 	well := 0
