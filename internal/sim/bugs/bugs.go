@@ -21,8 +21,8 @@ type Edit struct {
 type Bug struct {
 	// Name says what is wrong; Breaks names the promises that it can break.
 	Name, Breaks string
-	// With, where set, begins the name of a fault without which the bug changes nothing:
-	// schedules that have none are not worth a run.
+	// With, where set, begins the name of the fault that brings the bug out: of the
+	// seeds those are run whose schedules have one.
 	With  string
 	Edits []Edit
 }
@@ -37,7 +37,7 @@ func All() []Bug {
 		{"the fence is skipped: a server starts as what it was", "no-empty-master, data-wins", "", []Edit{
 			{"agent/fence/fence.go", "\tif c.Topology == fleet.Replication {\n\t\treturn decideReplication(c)", "\tif true {\n\t\treturn start(\"as-it-was\", c.Self.Follows, \"the fence is skipped\")\n\t}\n\tif c.Topology == fleet.Replication {\n\t\treturn decideReplication(c)"},
 		}},
-		{"the election overwrites, and is repeated without a look after a lost answer", "one-election", "", []Edit{
+		{"the election overwrites, and is repeated without a look after a lost answer", "one-election", "consul-answers-lost", []Edit{
 			{"coordinator/write.go", "consul.Create(t.keys.Group(g.Name), b), consul.Create(t.keys.Secret(g.Name), sealed)", "consul.Set(t.keys.Group(g.Name), b), consul.Set(t.keys.Secret(g.Name), sealed)"},
 			{"coordinator/write.go", "ops = append(ops, consul.Create(t.keys.Control(), b))", "ops = append(ops, consul.Set(t.keys.Control(), b))"},
 			{"coordinator/lead.go", "t.doubt, wait = true, retryGap", "wait = retryGap"},
@@ -59,13 +59,13 @@ func All() []Bug {
 			{"agent/state/accept.go", "case n.FleetID != \"\" && control.FleetID != n.FleetID:", "case n.FleetID != \"\" && control.FleetID != n.FleetID && false:"},
 			{"coordinator/elect/stop.go", "	if len(carriers) == 0 {", "	if len(carriers) >= 0 {"},
 		}},
-		{"an empty server is not held while others hold data", "no-empty-master", "", []Edit{
+		{"an empty server is not held while others hold data", "no-empty-master", "lose-d", []Edit{
 			{"agent/fence/sentinel.go", "func lostData(c Case) (Decision, bool) {\n", "func lostData(c Case) (Decision, bool) {\n\tif true {\n\t\treturn Decision{}, false\n\t}\n"},
 		}},
-		{"a step that failed is not tried again", "resumable", "", []Edit{
+		{"a step that failed is not tried again", "resumable", "read-only", []Edit{
 			{"agent/loop.go", "until: a.now().Add(retryFailed)", "until: a.now().Add(1000 * 3600 * retryFailed)"},
 		}},
-		{"a session that was lost is not made anew", "resumable", "", []Edit{
+		{"a session that was lost is not made anew", "resumable", "expire-agent-session", []Edit{
 			{"agent/publish/report.go", "\tif !found || e.Session != p.session {\n\t\tp.forgetSession()\n", "\tif !found || e.Session != p.session {\n"},
 			{"agent/publish/publish.go", "errors.Is(err, consul.ErrSessionGone):\n\t\tp.forgetSession()\n", "errors.Is(err, consul.ErrSessionGone):\n"},
 		}},
@@ -76,7 +76,7 @@ func All() []Bug {
 			{"coordinator/rebuild/rebuild.go", "p.Control.Committed = max(p.Control.Committed, o.Epoch, o.Goal.Epoch)", "_ = o.Epoch"},
 			{"coordinator/rebuild/rebuild.go", "p.Control.Committed = max(p.Control.Committed, r.Report.Epoch)", "_ = r.Report.Epoch"},
 		}},
-		{"a master starts again while the failover that its agent asked for is under way", "two-masters", "", []Edit{
+		{"a master starts again while the failover that its agent asked for is under way", "two-masters", "kill-and-restart", []Edit{
 			{"agent/fence/fence.go", "return gaveUp(c, decideSentinel(c))", "return decideSentinel(c)"},
 			{"agent/fence/sentinel.go", "\tif v, ok := switching(c.Sentinels); ok {\n\t\treturn hold(", "\tif v, ok := switching(c.Sentinels); ok && false {\n\t\treturn hold("},
 			{"agent/fence/sentinel.go", "if node, replica, ok := promotable(c.Sentinels); ok {", "if node, replica, ok := promotable(c.Sentinels); ok && false {"},
