@@ -37,11 +37,6 @@ func All() []Bug {
 		{"the fence is skipped: a server starts as what it was", "no-empty-master, data-wins", "", []Edit{
 			{"agent/fence/fence.go", "\tif c.Topology == fleet.Replication {\n\t\treturn decideReplication(c)", "\tif true {\n\t\treturn start(\"as-it-was\", c.Self.Follows, \"the fence is skipped\")\n\t}\n\tif c.Topology == fleet.Replication {\n\t\treturn decideReplication(c)"},
 		}},
-		{"the election overwrites, and is repeated without a look after a lost answer", "one-election", "consul-answers-lost", []Edit{
-			{"coordinator/write.go", "consul.Create(t.keys.Group(g.Name), b), consul.Create(t.keys.Secret(g.Name), sealed)", "consul.Set(t.keys.Group(g.Name), b), consul.Set(t.keys.Secret(g.Name), sealed)"},
-			{"coordinator/write.go", "ops = append(ops, consul.Create(t.keys.Control(), b))", "ops = append(ops, consul.Set(t.keys.Control(), b))"},
-			{"coordinator/lead.go", "t.doubt, wait = true, retryGap", "wait = retryGap"},
-		}},
 		{"an agent follows an older goal", "resumable", "", []Edit{
 			{"agent/state/accept.go", "case g.Epoch < n.Epoch:", "case g.Epoch < n.Epoch && false:"},
 		}},
@@ -58,9 +53,6 @@ func All() []Bug {
 			{"coordinator/plan/plan.go", "if reason := strange(w); reason != \"\" {", "if reason := strange(w); reason != \"\" && false {"},
 			{"agent/state/accept.go", "case n.FleetID != \"\" && control.FleetID != n.FleetID:", "case n.FleetID != \"\" && control.FleetID != n.FleetID && false:"},
 			{"coordinator/elect/stop.go", "	if len(carriers) == 0 {", "	if len(carriers) >= 0 {"},
-		}},
-		{"an empty server is not held while others hold data", "no-empty-master", "lose-d", []Edit{
-			{"agent/fence/sentinel.go", "func lostData(c Case) (Decision, bool) {\n", "func lostData(c Case) (Decision, bool) {\n\tif true {\n\t\treturn Decision{}, false\n\t}\n"},
 		}},
 		{"a step that failed is not tried again", "resumable", "read-only", []Edit{
 			{"agent/loop.go", "until: a.now().Add(retryFailed)", "until: a.now().Add(1000 * 3600 * retryFailed)"},
@@ -81,6 +73,14 @@ func All() []Bug {
 			{"agent/fence/sentinel.go", "\tif v, ok := switching(c.Sentinels); ok {\n\t\treturn hold(", "\tif v, ok := switching(c.Sentinels); ok && false {\n\t\treturn hold("},
 			{"agent/fence/sentinel.go", "if node, replica, ok := promotable(c.Sentinels); ok {", "if node, replica, ok := promotable(c.Sentinels); ok && false {"},
 			{"agent/fence/sentinel.go", "if other, ok := replicaAnswers(c); ok && c.DownFor < c.DownAfter+settleMargin {", "if other, ok := replicaAnswers(c); ok && false {"},
+		}},
+		{"an empty server is not held while others hold data", "no-empty-master", "lose-disk", []Edit{
+			{"agent/fence/sentinel.go", "func lostData(c Case) (Decision, bool) {\n", "func lostData(c Case) (Decision, bool) {\n\tif true {\n\t\treturn Decision{}, false\n\t}\n"},
+		}},
+		{"the election overwrites, and is repeated without a look after a lost answer", "one-election", "consul-answers-lost", []Edit{
+			{"coordinator/write.go", "consul.Create(t.keys.Group(g.Name), b), consul.Create(t.keys.Secret(g.Name), sealed)", "consul.Set(t.keys.Group(g.Name), b), consul.Set(t.keys.Secret(g.Name), sealed)"},
+			{"coordinator/write.go", "ops = append(ops, consul.Create(t.keys.Control(), b))", "ops = append(ops, consul.Set(t.keys.Control(), b))"},
+			{"coordinator/lead.go", "t.doubt, wait = true, retryGap", "wait = retryGap"},
 		}},
 	}
 }
