@@ -2,6 +2,7 @@ package fence
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func decideNamed(c Case, need int) Decision {
 	if d, newer := newerElsewhere(c); newer {
 		return d
 	}
-	if young(c.Sentinels, c.DownAfter) >= need {
+	if young(c.Sentinels, c.DownAfter) >= need && !survived(c) {
 		return start("young-sentinels", fleet.Addr{},
 			"a majority of the sentinels names this node and has run for less than down-after, so none can have counted it out")
 	}
@@ -217,6 +218,24 @@ func young(views []SentinelView, downAfter time.Duration) int {
 		}
 	}
 	return n
+}
+
+// heardMargin is what the uptime of a sentinel, which counts whole seconds, can be ahead
+// of the silence of a master that it never heard, with half a second for its start.
+const heardMargin = 1500 * time.Millisecond
+
+// survived: a sentinel heard this master and has run ever since, for long, and a replica
+// answers with data. So not all lost their power with this machine, and that replica may
+// have what this one's disk had not synced: it rather waits for the failover than that
+// it takes the last second from a server that has it (promise data-wins). Whether the
+// sentinel can promote a replica does not count: it cannot for a second, each time it
+// has counted the master out, until it has asked the replicas anew.
+func survived(c Case) bool {
+	return slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool {
+		return v.Answered && v.Uptime+youngMargin >= c.DownAfter && v.Uptime > v.Silence+heardMargin
+	}) && slices.ContainsFunc(c.Servers, func(s ServerView) bool {
+		return s.Answered && s.Role == fleet.RoleReplica && (s.Keys > 0 || s.Loading)
+	})
 }
 
 // replicaAnswers: a server that answers may be promotable in a moment, when a
