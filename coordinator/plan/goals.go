@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
-	"github.com/redfleet/redfleet/coordinator/elect"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
@@ -94,8 +93,7 @@ func add(goals map[string]*fleet.Goal, node string, inst fleet.InstanceGoal) {
 	goals[node].Instances = append(goals[node].Instances, inst)
 }
 
-// members resolves nodes to what they announce; a node that does not report now
-// is taken from the goals that stand.
+// members resolves nodes to their addresses.
 func members(w fleet.World, g fleet.GroupSpec, names []string, port int) ([]fleet.Member, bool) {
 	out := make([]fleet.Member, 0, len(names))
 	for _, n := range names {
@@ -106,26 +104,6 @@ func members(w fleet.World, g fleet.GroupSpec, names []string, port int) ([]flee
 		out = append(out, fleet.Member{Node: n, Addr: fleet.Addr{Host: host, Port: port}})
 	}
 	return out, true
-}
-
-func hostOf(w fleet.World, g fleet.GroupSpec, node string) string {
-	if r := w.Reports[node].Report; r.Address != "" {
-		return elect.Announced(g, r, g.Port).Host
-	}
-	for _, goal := range w.Goals {
-		for i := range goal.Instances {
-			if goal.Instances[i].Group != g.Name || goal.Instances[i].Assigned != fleet.Running {
-				continue
-			}
-			if m, ok := goal.Instances[i].Server(node); ok {
-				return m.Addr.Host
-			}
-			if m, ok := goal.Instances[i].SentinelOn(node); ok {
-				return m.Addr.Host
-			}
-		}
-	}
-	return ""
 }
 
 // keepGroup carries a group's instances over from the goals that stand.

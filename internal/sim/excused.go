@@ -38,19 +38,10 @@ func (j *judge) lostForming() {
 }
 
 // beyond: what is left of the fleet does not say any more what a node was for: Consul
-// lost it, and so did the node's disk, or the node was not told yet. Or a second
-// machine under a node's name took its place when Consul had lost who had it, and
-// served: members know two addresses under one identity (hazard M4; seed 462). Only
-// an operator brings that back.
+// lost it, and so did the node's disk, or the node was not told yet. Only an operator
+// brings that back.
 func (j *judge) beyond() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.lostConsul && len(j.lostDisk) > 0 || j.halfFormed || j.twinServed
-}
-
-// twinServes: a second machine under a node's name runs an instance.
-func (j *judge) twinServes() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.twinServed = true
+	return j.lostConsul && len(j.lostDisk) > 0 || j.halfFormed
 }

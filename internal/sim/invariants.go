@@ -44,7 +44,6 @@ type judge struct {
 	lostDisk   map[string]bool
 	wipedEver  map[string]bool
 	duplicates map[string]bool
-	twinServed bool
 }
 
 func newJudge(ctx context.Context, w *World) *judge {

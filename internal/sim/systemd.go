@@ -164,9 +164,6 @@ func (s *systemd) launch(u *unit) error {
 	}
 	u.process, u.state, u.exit = p, fleet.UnitActive, ""
 	s.w.trace(s.node.name+"/systemd", "%s runs", name)
-	if s.node.twin {
-		s.w.judge.twinServes()
-	}
 	return nil
 }
 
