@@ -158,6 +158,25 @@ func TestPowerOfAHost(t *testing.T) {
 	})
 }
 
+// TestTakesWrites: a master that was asked to end and waits for a replica that does not
+// answer runs on for shutdown-timeout, and takes no write (simulation, seed 1611).
+func TestTakesWrites(t *testing.T) {
+	onModels(t, 1, func(s *stage, w *World) {
+		s.group(3)
+		p, ok := s.procs[s.name(s.redis(1))].(*Process)
+		if !ok || !p.TakesWrites() {
+			t.Fatal("the master takes no writes")
+		}
+		w.PowerOff(s.g.host(2))
+		s.ask(s.redis(1), "SET", "k", "v")
+		s.signal(s.redis(1), syscall.SIGTERM)
+		time.Sleep(time.Second)
+		if running, _ := p.Running(); !running || p.TakesWrites() {
+			t.Errorf("while it waits: running %t, takes writes %t", running, p.TakesWrites())
+		}
+	})
+}
+
 // TestSameSeed: a seed tells the same story again, and another one another.
 func TestSameSeed(t *testing.T) {
 	story := func(seed uint64) (lines []string) {

@@ -26,11 +26,12 @@ func (p *Process) Running() (running, well bool) {
 	return p.running, p.running && !p.frozen()
 }
 
-// TakesWrites: the server is a master, has loaded its data and is not paused.
+// TakesWrites: the server is a master, has loaded its data, is not paused and does not
+// wait for its replicas before it ends.
 func (p *Process) TakesWrites() bool {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	s, isServer := p.body.(*server)
 	now := time.Now()
-	return isServer && p.running && !p.frozen() && s.master.Port == 0 && !now.Before(s.loadingUntil) && !now.Before(s.pausedUntil)
+	return isServer && p.running && !p.frozen() && s.shutdown == nil && s.master.Port == 0 && !now.Before(s.loadingUntil) && !now.Before(s.pausedUntil)
 }
