@@ -25,6 +25,7 @@
 //	recover.go     … by what an operator rebuilt
 //	writable.go    … by who takes writes
 //	settled.go     … by what is there at the end
+//	minority.go    whose sentinels still know the master
 //	excused.go     what a run lost, and what is not held to it therefore
 //	coverage.go    how often each fault, label and transition came up
 package sim

@@ -16,10 +16,15 @@ func (j *judge) rolledBack() {
 }
 
 func (j *judge) wiped(n *node) {
+	var members []string
+	for _, m := range j.w.members() {
+		members = append(members, m.name)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.lostDisk[n.name], j.wipedEver[n.name] = true, true
 	delete(j.epochs, n.name)
+	j.seats.wiped(n.name, members)
 }
 
 // twins: a second agent ran under a node's name.

@@ -43,6 +43,7 @@ type judge struct {
 	halfFormed bool
 	lostDisk   map[string]bool
 	wipedEver  map[string]bool
+	seats      seats
 	duplicates map[string]bool
 }
 

@@ -178,3 +178,32 @@ func TestLookout(t *testing.T) {
 		})
 	}
 }
+
+// TestMinority: two of three members without what their sentinels knew are excused, one
+// after the other is not.
+func TestMinority(t *testing.T) {
+	all := []string{"a", "b", "c"}
+	for name, tc := range map[string]struct {
+		happens func(s *seats)
+		want    bool
+	}{
+		"one disk":                            {func(s *seats) { s.wiped("a", all) }, false},
+		"two at once":                         {func(s *seats) { s.wiped("a", all); s.wiped("b", all) }, true},
+		"the second when the first knows":     {func(s *seats) { s.wiped("a", all); s.runs("a"); s.wiped("b", all) }, false},
+		"the same one twice":                  {func(s *seats) { s.wiped("a", all); s.wiped("a", all) }, false},
+		"one that is no member":               {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", all) }, false},
+		"one that never knew":                 {func(s *seats) { s.wiped("d", all); s.wiped("a", []string{"a", "b", "c", "d"}) }, false},
+		"two of four are too many":            {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", append(all, "d")) }, true},
+		"what was lost stays lost for judges": {func(s *seats) { s.wiped("a", all); s.wiped("b", all); s.runs("a"); s.runs("b") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s seats
+			for _, node := range all {
+				s.runs(node)
+			}
+			if tc.happens(&s); s.minority != tc.want {
+				t.Errorf("a minority is left: %t, want %t", s.minority, tc.want)
+			}
+		})
+	}
+}

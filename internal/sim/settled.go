@@ -28,7 +28,7 @@ func (w *World) settle(ctx context.Context) {
 	w.judge.mu.Lock()
 	excused := w.judge.lostConsul
 	w.judge.mu.Unlock()
-	beyond := w.judge.beyond() || w.tooSmall()
+	beyond := w.judge.beyond() || w.judge.minority() || w.tooSmall()
 	most := settleMost + w.schedule.patience()
 	if w.judge.twins() { // the name is free when the twin's session has ended
 		most += 250 * time.Second
