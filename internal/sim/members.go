@@ -119,7 +119,9 @@ func (r *roster) watch(w *World) {
 		}
 		master := false
 		if p := w.systemd[n.host].find("redis-main"); p != nil {
+			_, well := p.Running() // one that is frozen cannot hear that another is the master (seed 1784)
 			_, master = p.Peek()
+			master = master && well
 		}
 		if _, was := r.reign[n.name]; !master {
 			delete(r.reign, n.name)
