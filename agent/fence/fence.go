@@ -50,6 +50,9 @@ type ServerView struct {
 	Role     fleet.Role
 	Master   fleet.Addr
 	Keys     int64
+	// OnlyProbe: the one key that it holds is redfleet's own probe, which no client
+	// wrote. It does not count as data that a master has lost.
+	OnlyProbe bool
 	// Loading: it reads what it has on disk, or gets it from its master, and Keys
 	// does not say yet how much that is. It counts as data.
 	Loading bool

@@ -104,6 +104,15 @@ func TestDecide(t *testing.T) {
 		"an empty ex-master waits while a replica loads": {
 			Case{Self: Self{Addr: me}, Sentinels: names(me, 3, nil),
 				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Loading: true}}}, false, fleet.Addr{}, "no-empty-master"},
+		"an empty ex-master waits while a replica holds one key": {
+			Case{Self: Self{Addr: me, Ran: true, Volatile: true}, DownFor: time.Minute, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}}}, false, fleet.Addr{}, "no-empty-master"},
+		"and starts where that is the probe": {
+			Case{Self: Self{Addr: me, Ran: true, Volatile: true}, DownFor: time.Minute, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, OnlyProbe: true}}}, true, fleet.Addr{}, "no-replica"},
+		"and waits beside a silent one": {
+			Case{Self: Self{Addr: me, Ran: true, Volatile: true}, DownFor: time.Minute, Sentinels: names(me, 3, nil),
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1, OnlyProbe: true}, {Addr: addr("n3")}}}, false, fleet.Addr{}, "no-empty-master"},
 		"a master that loads is not empty": {
 			Case{Self: full, Sentinels: names(other, 3, nil), Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleMaster, ReplID: "L9", Loading: true}}}, true, other, "follow"},
 		"while forming a master that ran waits for a majority": {

@@ -141,14 +141,16 @@ func decideNamed(c Case, need int) Decision {
 }
 
 // lostData holds an instance that is empty while others may hold its data
-// (promise no-empty-master, hazard D1).
+// (promise no-empty-master, hazard D1). A replica that came back with the probe of when
+// the group formed, and nothing else, holds none of it: its own agent says that it has no
+// data, so that nobody would promote it either (simulation, seed 5102).
 func lostData(c Case) (Decision, bool) {
 	if c.Self.HasData {
 		return Decision{}, false
 	}
 	for _, s := range c.Servers {
 		switch {
-		case s.Answered && s.Keys > 0:
+		case s.Answered && s.Keys > 0 && !s.OnlyProbe:
 			return hold("no-empty-master", fmt.Sprintf(
 				"its data is gone while %s still holds %d keys: waiting until another is master", s.Addr, s.Keys)), true
 		case s.Answered && s.Loading:

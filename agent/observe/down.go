@@ -221,6 +221,10 @@ func askServers(ctx context.Context, via redis.Network, g fleet.InstanceGoal, pa
 				return
 			}
 			views[i] = serverView(views[i].Addr, info)
+			if info.Keys == 1 {
+				_, found, err := c.Get(ctx, fleet.ProbeKey(g.Group))
+				views[i].OnlyProbe = err == nil && found
+			}
 		})
 	}
 	wg.Wait()

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/redfleet/redfleet/agent/fence"
 	"github.com/redfleet/redfleet/internal/fleet"
 	"github.com/redfleet/redfleet/internal/redis"
+	"github.com/redfleet/redfleet/internal/redistest"
 )
 
 // TestServerThatLoads: a server answers INFO while it loads, with no key yet. The
@@ -21,6 +23,34 @@ func TestServerThatLoads(t *testing.T) {
 	})
 	if !view.Answered || d.Start || d.Rule != "no-empty-master" {
 		t.Errorf("beside a server that loads, an empty master gets %+v", d)
+	}
+}
+
+// TestOnlyTheProbe: redfleet's own probe, alone in a dataset, is told from a client's key,
+// on a replica that serves what it had, too (no-empty-master; simulation, seed 5102).
+func TestOnlyTheProbe(t *testing.T) {
+	dir, port := t.TempDir(), redistest.FreePort(t, "127.0.0.1")
+	at := fleet.Addr{Host: "127.0.0.1", Port: port}
+	conf := redistest.Write(t, dir, "redis.conf", fmt.Appendf(nil, "bind 127.0.0.1\nport %d\ndir %s\nrequirepass pw\nsave \"\"\n", port, dir))
+	server := redistest.Start(t, conf, at.String(), "pw")
+	g := fleet.InstanceGoal{Group: "main", Addr: fleet.Addr{Host: "n1", Port: 6379}, Servers: []fleet.Member{{Node: "n2", Addr: at}}}
+	probe := fleet.ProbeKey("main")
+	for _, step := range []struct {
+		do   []any
+		keys int64
+		want bool
+	}{
+		{[]any{"PING"}, 0, false},
+		{[]any{"SET", "k", "1"}, 1, false},
+		{[]any{"SET", probe, "1"}, 2, false},
+		{[]any{"DEL", "k"}, 1, true},
+		{[]any{"REPLICAOF", "127.0.0.1", "1"}, 1, true},
+	} {
+		server.Do(step.do...)
+		views := askServers(t.Context(), redis.Network{Dialer: Machine{}}, g, "pw")
+		if len(views) != 1 || !views[0].Answered || views[0].Keys != step.keys || views[0].OnlyProbe != step.want {
+			t.Errorf("after %v: %+v, want %d keys, only the probe: %v", step.do, views, step.keys, step.want)
+		}
 	}
 }
 

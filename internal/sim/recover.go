@@ -33,12 +33,12 @@ func (w *World) recoverFleet(e Event) {
 }
 
 // recoverAtLast is the operator after the last fault: a node that offers nothing for
-// half a minute has nothing left to offer, and is left out by its name.
+// half a minute and has nothing to offer is left out by its name, as the command says.
 func (w *World) recoverAtLast(ctx context.Context) {
 	for again, began := 0, w.now(); w.now()-began < 90*time.Second && ctx.Err() == nil; again++ {
 		var without []string
 		if w.now()-began > 30*time.Second {
-			without = w.judge.lostDisks()
+			without = w.judge.keepNothing()
 		}
 		if w.hasControl() || w.recoverOnce(without) {
 			return
@@ -214,13 +214,17 @@ func (j *judge) sameGroup(name string, before fleet.Group, secret fleet.Secret) 
 	}
 }
 
-// lostDisks are the nodes whose disks went, by name.
-func (j *judge) lostDisks() []string {
+// keepNothing are the nodes that have no goal to offer: their disks went, or they never
+// followed one, as where a machine was off from before its group was decided until after
+// Consul lost that decision (seed 5250).
+func (j *judge) keepNothing() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var out []string
-	for node := range j.lostDisk {
-		out = append(out, node)
+	for _, n := range j.w.nodes {
+		if _, follows := j.epochs[n.name]; j.lostDisk[n.name] || !follows {
+			out = append(out, n.name)
+		}
 	}
 	slices.Sort(out)
 	return out

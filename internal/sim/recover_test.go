@@ -1,9 +1,30 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
+
+// TestKeepNothing: which nodes the operator leaves out after the last fault.
+func TestKeepNothing(t *testing.T) {
+	w := court(t)
+	for _, n := range w.nodes[:2] {
+		w.judge.epochs[n.name] = 1
+	}
+	w.judge.wiped(w.nodes[1])
+	want := []string{}
+	for _, n := range w.nodes[1:] { // its disk went; and those that no goal reached
+		want = append(want, n.name)
+	}
+	if got := w.judge.keepNothing(); !slices.Equal(got, want) {
+		t.Errorf("left out: %v, want %v", got, want)
+	}
+	w.judge.epochs[w.nodes[1].name] = 2 // a new one, which says nothing of what it was
+	if got := w.judge.keepNothing(); !slices.Equal(got, want) {
+		t.Errorf("left out: %v, want %v", got, want)
+	}
+}
 
 // TestRecoveredGoal: what is held of a goal that a recovery wrote.
 func TestRecoveredGoal(t *testing.T) {
