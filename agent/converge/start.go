@@ -52,6 +52,12 @@ func lacksData(g *fleet.InstanceGoal, in Instance) bool {
 // formed, which a disk that is lost takes from the memory.
 func hadData(g *fleet.InstanceGoal, in Instance) bool { return in.Memory.HadData || written(g) }
 
+// unseen: it was started, and nobody has seen it answer since: its agent stood still, or
+// ended with its machine. Clients may have written to it meanwhile, and this node's goal
+// may be older than the news of that (no-empty-master; simulation, seed 5309). Where it
+// kept its files they say what it held; where it has none it waits for the others' word.
+func unseen(in Instance) bool { return in.Memory.Started && in.Memory.ReplID == "" }
+
 // written: the group forms, and clients wrote to it already.
 func written(g *fleet.InstanceGoal) bool { return g.Seed != nil && g.Seed.Written }
 
@@ -123,7 +129,7 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 		Topology: g.Topology,
 		Self: fence.Self{
 			Addr: g.Addr, Follows: in.Disk.Follows, NoRole: in.Disk.NoRole,
-			HasData: in.Disk.Dataset.Present, HadData: hadData(g, in), ReplID: in.Memory.ReplID,
+			HasData: in.Disk.Dataset.Present, HadData: hadData(g, in) || unseen(in), ReplID: in.Memory.ReplID,
 			Ran: in.Memory.ReplID != "", Volatile: !g.Config.Persistent(), Lineages: in.Memory.Lineages.List(),
 			Lineage: in.Disk.Dataset.ReplID, Offset: in.Disk.Dataset.Offset,
 			DataBytes: in.Disk.Bytes, Retried: in.Memory.Retried,

@@ -12,7 +12,7 @@ import (
 // instance may have lost what it had. As the elected master it waits until the others
 // say what they hold, as a replica it cannot be promoted before it has caught up, and
 // one that returns with its data was left behind (no-empty-master, S19; simulation,
-// seeds 872 and 1152).
+// seeds 872, 1152 and 5309).
 func TestWrittenWhileForming(t *testing.T) {
 	master, other := addr("n2", 6379), addr("n3", 6379)
 	data := Disk{Dataset: fleet.Dataset{Present: true}, Follows: master}
@@ -30,15 +30,19 @@ func TestWrittenWhileForming(t *testing.T) {
 		"the same, and nobody wrote":               {"n1", false, Instance{Servers: silent}, "", fleet.Addr{}, 100},
 		"elected, its disk is new, and all the others are empty": {"n1", true, Instance{Servers: []fence.ServerView{{Addr: master, Answered: true}, {Addr: other, Answered: true}}},
 			"", fleet.Addr{}, 100},
-		"elected, its disk is new, another was promoted": {"n1", true, Instance{Servers: holds, Sentinels: votes("n2")}, "", master, 0},
-		"elected, started before, and its data is gone":  {"n1", true, Instance{Servers: silent, Memory: Memory{Started: true}}, "no-empty-master", fleet.Addr{}, 0},
-		"a replica, its disk is new":                     {"n2", true, Instance{Servers: silent}, "", master, 0},
-		"the same, and nobody wrote to it":               {"n2", false, Instance{Servers: silent}, "", master, 100},
-		"a replica that ran and is empty":                {"n2", true, Instance{Servers: silent, Memory: Memory{Started: true}, Disk: Disk{Follows: master}}, "", master, 0},
-		"the same, and nobody wrote to the group":        {"n2", false, Instance{Servers: silent, Memory: Memory{Started: true}, Disk: Disk{Follows: master}}, "", master, 100},
-		"a replica that held data when it ran":           {"n2", false, Instance{Servers: silent, Memory: Memory{Started: true, HadData: true}, Disk: Disk{Follows: master}}, "", master, 0},
-		"a replica returns beside its master":            {"n2", true, Instance{Servers: holds, Memory: Memory{Started: true, HadData: true}, Disk: data}, "", master, 0},
-		"a replica returns beside nobody":                {"n2", true, Instance{Servers: silent, Memory: Memory{Started: true, HadData: true}, Disk: data}, "", master, 100},
+		"elected, its disk is new, another was promoted":                                 {"n1", true, Instance{Servers: holds, Sentinels: votes("n2")}, "", master, 0},
+		"elected, started before, and its data is gone":                                  {"n1", true, Instance{Servers: silent, Memory: Memory{Started: true}}, "no-empty-master", fleet.Addr{}, 0},
+		"elected, started, not seen since, and empty; its goal is older than the writes": {"n1", false, Instance{Servers: silent, Memory: Memory{Started: true}}, "no-empty-master", fleet.Addr{}, 0},
+		"the same, and all the others are empty": {"n1", false, Instance{Servers: []fence.ServerView{{Addr: master, Answered: true}, {Addr: other, Answered: true}}, Memory: Memory{Started: true}},
+			"", fleet.Addr{}, 100},
+		"elected, and empty when it was last seen": {"n1", false, Instance{Servers: silent, Memory: Memory{Started: true, ReplID: "a"}}, "no-majority", fleet.Addr{}, 0},
+		"a replica, its disk is new":               {"n2", true, Instance{Servers: silent}, "", master, 0},
+		"the same, and nobody wrote to it":         {"n2", false, Instance{Servers: silent}, "", master, 100},
+		"a replica that ran and is empty":          {"n2", true, Instance{Servers: silent, Memory: Memory{Started: true}, Disk: Disk{Follows: master}}, "", master, 0},
+		"the same, and nobody wrote to the group":  {"n2", false, Instance{Servers: silent, Memory: Memory{Started: true}, Disk: Disk{Follows: master}}, "", master, 100},
+		"a replica that held data when it ran":     {"n2", false, Instance{Servers: silent, Memory: Memory{Started: true, HadData: true}, Disk: Disk{Follows: master}}, "", master, 0},
+		"a replica returns beside its master":      {"n2", true, Instance{Servers: holds, Memory: Memory{Started: true, HadData: true}, Disk: data}, "", master, 0},
+		"a replica returns beside nobody":          {"n2", true, Instance{Servers: silent, Memory: Memory{Started: true, HadData: true}, Disk: data}, "", master, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := goal(fleet.KindRedis, seeded(tc.elected, true))
