@@ -42,6 +42,18 @@ func (j *judge) lostForming() {
 	j.halfFormed = true
 }
 
+// untold: Consul was set back to before the group was decided. Where one of its members
+// was not told by then nobody but an operator tells it (seed 6180).
+func (j *judge) untold(members []*node) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, n := range members {
+		if _, told := j.epochs[n.name]; !told {
+			j.halfFormed = true
+		}
+	}
+}
+
 // beyond: what is left of the fleet does not say any more what a node was for: Consul
 // lost it, and so did the node's disk, or the node was not told yet. Only an operator
 // brings that back.

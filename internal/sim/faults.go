@@ -315,7 +315,11 @@ func (w *World) hitConsul(e Event, self *process) (func(), bool) {
 		return func() {
 			c.w.judge.forgets()
 			c.w.judge.rolledBack()
+			decided, members := c.w.hasControl(), c.w.members()
 			c.server.Restore(saved)
+			if decided && !c.w.hasControl() {
+				c.w.judge.untold(members)
+			}
 			c.w.roster.reread(c.w)
 		}, true
 	case LoseConsul:

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,43 @@ func TestKeepNothing(t *testing.T) {
 	w.judge.epochs[w.nodes[1].name] = 2 // a new one, which says nothing of what it was
 	if got := w.judge.keepNothing(); !slices.Equal(got, want) {
 		t.Errorf("left out: %v, want %v", got, want)
+	}
+}
+
+// TestSetBackWhileForming: a group is not held to come back by itself where Consul was
+// set back to before it was decided, and a member had not been told by then.
+func TestSetBackWhileForming(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before, after bool // whether Consul holds the control record when the snapshot is taken, and when it comes back
+		told          int
+		want          bool
+	}{
+		"one was not told":                    {false, true, nodeCount - 1, true},
+		"all were told":                       {false, true, nodeCount, false},
+		"the snapshot knows of it":            {true, true, nodeCount - 1, false},
+		"nothing was decided, nobody is told": {false, false, 0, false},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			w := court(t)
+			decide := func(yes bool) {
+				if yes {
+					w.consul.ask(http.MethodPut, "/v1/kv/"+keys.Control(), []byte(`{}`))
+				}
+			}
+			decide(tc.before)
+			undo, done := w.hitConsul(Event{Kind: Rollback, Target: w.nodes[0].name}, nil)
+			if !done {
+				t.Fatal("no snapshot")
+			}
+			decide(tc.after)
+			for _, n := range w.nodes[:tc.told] {
+				w.judge.epochs[n.name] = 1
+			}
+			undo()
+			if got := w.judge.beyond(); got != tc.want {
+				t.Errorf("beyond what comes back by itself: %v, want %v", got, tc.want)
+			}
+		})
 	}
 }
 
