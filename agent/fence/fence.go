@@ -25,6 +25,10 @@ type SentinelView struct {
 	Flags string
 	// Uptime of the sentinel process.
 	Uptime time.Duration
+	// Awaits: it leads a failover that has promoted the instance that wants to start, and
+	// has counted that one as down since. Sentinel ends such a failover only when the
+	// promoted server answers again, whatever else happens (seen on Redis 7.0.15).
+	Awaits bool
 	// Tilt: it has stopped to judge, after a clock that jumped or a process that
 	// stood still (hazard S16). Its flags are those of before, and it fails
 	// nothing over; the master that it names still counts.

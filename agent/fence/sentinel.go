@@ -190,9 +190,12 @@ func newer(views []SentinelView, named fleet.Addr) (SentinelView, bool) {
 	return best, best.Answered && best.Epoch > epoch
 }
 
+// switching finds a sentinel that leads a failover. One that has promoted this very
+// server and waits for it to answer promotes no other, and would wait for ever
+// (simulation, seed 1179). In TILT it judges nobody: what it says is old.
 func switching(views []SentinelView) (SentinelView, bool) {
 	for _, v := range views {
-		if v.Answered && FailsOver(v) {
+		if v.Answered && FailsOver(v) && (!v.Awaits || v.Tilt) {
 			return v, true
 		}
 	}
@@ -269,9 +272,11 @@ func replicaAnswers(c Case) (fleet.Addr, bool) {
 	return fleet.Addr{}, false
 }
 
+// promotable finds a sentinel that could promote a replica now: not one whose failover
+// has promoted this server and waits for it.
 func promotable(views []SentinelView) (node string, replica fleet.Addr, ok bool) {
 	for _, v := range views {
-		if v.Answered && len(v.Promotable) > 0 {
+		if v.Answered && !v.Awaits && len(v.Promotable) > 0 {
 			return v.Node, v.Promotable[0], true
 		}
 	}

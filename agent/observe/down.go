@@ -197,9 +197,17 @@ func sentinelView(node string, self fleet.Addr, info redis.View) fence.SentinelV
 	for i := range info.Replicas {
 		if r := &info.Replicas[i]; r.Addr == self {
 			v.SelfSilence = r.LastAnswer
+			v.Awaits = awaits(self, &info, r)
 		}
 	}
 	return v
+}
+
+// awaits: the sentinel leads a failover that has promoted the instance, in whose place it
+// still keeps the old master's entry, and has counted the instance as down since.
+func awaits(self fleet.Addr, info *redis.View, entry *redis.Instance) bool {
+	return info.Master.Has("failover_in_progress") && info.Report.Master == self && info.Master.Addr != self &&
+		entry.Has("promoted") && entry.Has("s_down")
 }
 
 func askServers(ctx context.Context, via redis.Network, g fleet.InstanceGoal, password string) []fence.ServerView {

@@ -85,6 +85,34 @@ func TestAsksNobody(t *testing.T) {
 	}
 }
 
+// TestAwaits: a sentinel waits for the server that it has promoted, and for no other, as
+// soon as it has counted that one as down. The flags are those of Redis 7.0.15.
+func TestAwaits(t *testing.T) {
+	me, old, other := fleet.Addr{Host: "n1", Port: 6379}, fleet.Addr{Host: "n2", Port: 6379}, fleet.Addr{Host: "n3", Port: 6379}
+	for name, tc := range map[string]struct {
+		self, names, entry fleet.Addr
+		flags, replica     string
+		want               bool
+	}{
+		"promoted, and down since":              {me, me, old, "s_down,master,failover_in_progress,force_failover", "s_down,slave,disconnected,promoted", true},
+		"not counted as down yet":               {me, me, old, "master,failover_in_progress", "slave,disconnected,promoted", false},
+		"not promoted yet, only chosen":         {me, old, old, "master,failover_in_progress", "s_down,slave,promoted", false},
+		"another one was promoted":              {me, other, old, "master,failover_in_progress", "s_down,slave", false},
+		"its entry is no promoted one's":        {me, me, old, "master,failover_in_progress", "s_down,slave,disconnected", false},
+		"the failover is over":                  {me, me, old, "master", "s_down,slave,disconnected,promoted", false},
+		"a failover away from it":               {me, me, me, "o_down,master,failover_in_progress", "s_down,slave,disconnected,promoted", false},
+		"it is asked about another one's place": {other, me, old, "master,failover_in_progress", "s_down,slave,disconnected,promoted", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			info := redis.View{Master: redis.Instance{Addr: tc.entry, Flags: tc.flags}, Replicas: []redis.Instance{{Addr: me, Flags: tc.replica}}}
+			info.Report.Master = tc.names
+			if v := sentinelView("n3", tc.self, info); v.Awaits != tc.want {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
 // TestSilenceOfSelf: what the fence learns of a sentinel about the master and about the
 // instance that asks, by whose address and nobody else's.
 func TestSilenceOfSelf(t *testing.T) {

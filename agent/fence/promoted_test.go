@@ -1,0 +1,48 @@
+package fence
+
+import (
+	"testing"
+	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
+)
+
+// TestPromotedComesBack: a server that was promoted and ended before that failover did
+// starts again, as the master that all name, although the sentinel that leads it still
+// fails over: that one waits for nobody else (simulation, seed 1179). What else keeps a
+// master down does so then, too.
+func TestPromotedComesBack(t *testing.T) {
+	me, other := addr("n2"), addr("n3")
+	leads := func(v *SentinelView) { v.Flags, v.Awaits = "s_down,master,failover_in_progress", true }
+	for name, tc := range map[string]struct {
+		edit func(*Case)
+		rule string
+	}{
+		"the leader waits for it":                       {func(*Case) {}, "no-replica"},
+		"the leader would have a replica, and waits":    {func(c *Case) { canPromote(other)(&c.Sentinels[1]) }, "no-replica"},
+		"the leader fails over from it":                 {func(c *Case) { c.Sentinels[1].Awaits = false }, "failover-under-way"},
+		"the leader is in TILT":                         {func(c *Case) { c.Sentinels[1].Tilt = true }, "failover-under-way"},
+		"another one fails over, from it":               {func(c *Case) { c.Sentinels[2].Flags = "o_down,master,failover_in_progress" }, "failover-under-way"},
+		"another one can promote a replica":             {func(c *Case) { canPromote(other)(&c.Sentinels[2]) }, "await-failover"},
+		"another one names a successor, by a new epoch": {func(c *Case) { c.Sentinels[2].Names, c.Sentinels[2].Epoch = other, 9 }, "newer-epoch"},
+		"the others have a successor": {func(c *Case) {
+			c.Sentinels[0].Names, c.Sentinels[2].Names = other, other
+		}, "follow"},
+		"it is not down for long": {func(c *Case) { c.DownFor = time.Second }, "await-verdict"},
+		"its data is gone":        {func(c *Case) { c.Self.HasData = false }, "no-empty-master"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Case{
+				Topology: fleet.Sentinel, DownAfter: 5 * time.Second, DownFor: time.Minute,
+				Self:      Self{Addr: me, HasData: true, HadData: true, Ran: true, ReplID: "L2"},
+				Servers:   []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 5, ReplID: "L2"}},
+				Sentinels: names(me, 3, nil),
+			}
+			leads(&c.Sentinels[1])
+			tc.edit(&c)
+			if d := Decide(c); d.Rule != tc.rule {
+				t.Errorf("%s: %s, want %s", d.Rule, d.Reason, tc.rule)
+			}
+		})
+	}
+}
