@@ -108,10 +108,10 @@ func decideNamed(c Case, need int) Decision {
 			"most sentinels name this node, but the one on %s names %s under the newer epoch %d: waiting until they agree", v.Node, v.Names, v.Epoch))
 	}
 	if d, lost := lostData(c); lost {
-		return d
+		return untilRestarted(c, d)
 	}
 	if d, newer := newerElsewhere(c); newer {
-		return d
+		return untilRestarted(c, d)
 	}
 	if other, ok := succeeded(c); ok {
 		return hold("await-failover", fmt.Sprintf(

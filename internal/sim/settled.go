@@ -43,6 +43,7 @@ func (w *World) settle(ctx context.Context) {
 		if data != "" {
 			w.mendOvertaken(ctx)
 			w.promoteBehind(ctx)
+			w.restartLeader()
 			continue
 		}
 		if verdict = w.verdict(); verdict == "" && !excused {

@@ -62,7 +62,9 @@ type World struct {
 	failovers failovers
 	// promoted: an operator has let a replica be promoted that was left behind.
 	promoted bool
-	waits    sync.WaitGroup
+	// restarted: an operator has restarted a sentinel that waited for whom it promoted.
+	restarted bool
+	waits     sync.WaitGroup
 }
 
 // labelAt is a point of a label.
