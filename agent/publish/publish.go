@@ -163,7 +163,7 @@ func (p *Publisher) outSince() bool {
 	return !p.failed.IsZero() && !p.failed.Before(p.renewed)
 }
 
-// Anew has report and services written again though nothing changed, because
+// Anew has report, services and what is offered written again though nothing changed, because
 // Consul's records went back in time: they are what this agent wrote long ago (K5).
 func (p *Publisher) Anew() {
 	select {
@@ -203,7 +203,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			outage = false
 		}
 		if ask.anew {
-			p.written, p.registered, p.renewed = nil, nil, p.Now()
+			p.written, p.offered, p.registered, p.renewed = nil, nil, nil, p.Now()
 		}
 		// What is new is no reason to ask a Consul that is out any sooner.
 		if due := ask.again || ask.news && !outage; !due || !p.handed() {

@@ -42,6 +42,20 @@ func (j *judge) lostForming() {
 	j.halfFormed = true
 }
 
+// isBack: Consul was set back to a snapshot now.
+func (j *judge) isBack() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.backAt = j.w.now()
+}
+
+// setBack is when Consul was last set back to a snapshot; 0 where it never was.
+func (j *judge) setBack() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.backAt
+}
+
 // untold: Consul was set back to before the group was decided. Where one of its members
 // was not told by then nobody but an operator tells it (seed 6180).
 func (j *judge) untold(members []*node) {

@@ -317,6 +317,7 @@ func (w *World) hitConsul(e Event, self *process) (func(), bool) {
 			c.w.judge.rolledBack()
 			decided, members := c.w.hasControl(), c.w.members()
 			c.server.Restore(saved)
+			c.w.judge.isBack()
 			if decided && !c.w.hasControl() {
 				c.w.judge.untold(members)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redfleet/redfleet/agent"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -40,7 +41,11 @@ type judge struct {
 	// an operator rebuilt it.
 	before     *lostState
 	recoveries int
+	// takenBack are the groups that nodes act on and that Consul had lost before it lost
+	// the rest: no recovery brings them back.
+	takenBack  map[string]bool
 	halfFormed bool
+	backAt     time.Duration
 	lostDisk   map[string]bool
 	wipedEver  map[string]bool
 	seats      seats
@@ -49,7 +54,7 @@ type judge struct {
 
 func newJudge(ctx context.Context, w *World) *judge {
 	return &judge{
-		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: map[string]string{},
+		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: map[string]string{}, takenBack: map[string]bool{},
 		epochs: map[string]uint64{}, sentinels: map[string]redisconf.SentinelState{},
 		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{}, wipedEver: map[string]bool{},
 	}

@@ -142,6 +142,32 @@ func TestRecoveredIsWhatThereWas(t *testing.T) {
 	}
 }
 
+// TestTakenBack: a group that Consul had lost before it lost all is not held to serve
+// after the recovery, and one that was there is; applied again it is, too.
+func TestTakenBack(t *testing.T) {
+	w := court(t)
+	w.judge.acted["main"], w.judge.acted["more"] = "g1", "g2"
+	write := func(group string) {
+		w.put(t, keys.Control(), &fleet.Control{FleetID: "f1"})
+		w.put(t, keys.Group(group), &fleet.Group{Name: group, ID: "g1"})
+	}
+	write("main")
+	w.put(t, keys.Secret("main"), &fleet.Secret{})
+	w.judge.forgets()
+	w.consul.server.LoseAll()
+	write("main")
+	w.put(t, keys.Secret("main"), &fleet.Secret{})
+	w.judge.recovered()
+	w.broke(t)
+	if !w.judge.unnamed("more") || w.judge.unnamed("main") {
+		t.Errorf("taken back: more %v, main %v", w.judge.unnamed("more"), w.judge.unnamed("main"))
+	}
+	write("more")
+	if w.judge.unnamed("more") {
+		t.Error("a group that was applied again counts as taken back")
+	}
+}
+
 // TestRecoveredOutOfNothing: nothing was lost, and something was recovered.
 func TestRecoveredOutOfNothing(t *testing.T) {
 	w := court(t)

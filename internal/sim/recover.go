@@ -19,6 +19,11 @@ import (
 // RecoverFleet is an operator who runs `redfleet recover` until the records are there.
 const RecoverFleet Kind = "recover"
 
+// reoffer is how long an operator waits before he recovers from a Consul that was set
+// back: until then what the agents offer there is what they kept when that snapshot was
+// taken (docs/operations.md; seed 6447).
+const reoffer = 5 * time.Second
+
 // recoverFleet runs the command until Consul holds the fleet's records, for as long
 // as the event says.
 func (w *World) recoverFleet(e Event) {
@@ -56,6 +61,10 @@ func (w *World) hasControl() bool {
 
 // recoverOnce looks, and writes where nothing speaks against it.
 func (w *World) recoverOnce(without []string) (done bool) {
+	if at := w.judge.setBack(); at > 0 && w.now() < at+reoffer {
+		w.note(operatorName, "waits before a recovery: Consul was just set back")
+		return false
+	}
 	ctx, cancel := context.WithTimeout(w.judge.ctx, time.Minute)
 	defer cancel()
 	p, client, err := w.command(ctx)
@@ -176,8 +185,23 @@ func (j *judge) recovered() {
 			j.w.fail("resumable", "the goal that was recovered for %s (epoch %d) %s", n.name, g.Epoch, wrong)
 		}
 	}
+	for name := range j.acted {
+		if _, held := was.groups[name]; !held {
+			j.takenBack[name] = true
+		}
+	}
 	j.lostConsul, j.halfFormed, j.recoveries = false, false, j.recoveries+1
 	clear(j.lostDisk)
+}
+
+// unnamed: an older snapshot took a group out of Consul, before Consul lost all of it. A
+// recovery brings back what there was right before the loss; status says of that group
+// that only Consul's data brings it back, until it is applied again (seed 6391).
+func (j *judge) unnamed(group string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var g fleet.Group
+	return j.takenBack[group] && !read(j.w, keys.Group(group), &g)
 }
 
 // recoveredGoal says what is wrong with a node's goal after a recovery; empty where

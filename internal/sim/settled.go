@@ -140,7 +140,7 @@ func (w *World) verdict() string {
 		return "there is no group"
 	}
 	for _, a := range groups {
-		if a.State != fleet.GroupServing {
+		if a.State != fleet.GroupServing && !w.judge.unnamed(a.Name) {
 			return fmt.Sprintf("group %s is %s: %s", a.Name, a.State, a.Reason)
 		}
 	}
