@@ -213,13 +213,21 @@ func TestMinority(t *testing.T) {
 		happens func(s *seats)
 		want    bool
 	}{
-		"one disk":                            {func(s *seats) { s.wiped("a", all) }, false},
-		"two at once":                         {func(s *seats) { s.wiped("a", all); s.wiped("b", all) }, true},
-		"the second when the first knows":     {func(s *seats) { s.wiped("a", all); s.runs("a"); s.wiped("b", all) }, false},
-		"the same one twice":                  {func(s *seats) { s.wiped("a", all); s.wiped("a", all) }, false},
-		"one that is no member":               {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", all) }, false},
-		"one that never knew":                 {func(s *seats) { s.wiped("d", all); s.wiped("a", []string{"a", "b", "c", "d"}) }, false},
-		"two of four are too many":            {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", append(all, "d")) }, true},
+		"one disk":                        {func(s *seats) { s.wiped("a", all) }, false},
+		"two at once":                     {func(s *seats) { s.wiped("a", all); s.wiped("b", all) }, true},
+		"the second when the first knows": {func(s *seats) { s.wiped("a", all); s.runs("a"); s.wiped("b", all) }, false},
+		"the same one twice":              {func(s *seats) { s.wiped("a", all); s.wiped("a", all) }, false},
+		"one that is no member":           {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", all) }, false},
+		"one that never knew":             {func(s *seats) { s.wiped("d", all); s.wiped("a", []string{"a", "b", "c", "d"}) }, false},
+		"two of four are too many":        {func(s *seats) { s.runs("d"); s.wiped("d", all); s.wiped("a", append(all, "d")) }, true},
+		"one while another was replaced":  {func(s *seats) { s.wiped("a", all); s.joins("d", []string{"a", "b", "d"}) }, true},
+		"one when the new one knows": {func(s *seats) {
+			s.joins("d", []string{"a", "b", "d"})
+			s.runs("d")
+			s.wiped("a", []string{"a", "b", "d"})
+		}, false},
+		"one that was a member before joins":  {func(s *seats) { s.runs("d"); s.wiped("a", all); s.joins("d", []string{"a", "b", "d"}) }, false},
+		"one is replaced":                     {func(s *seats) { s.joins("d", []string{"a", "b", "d"}) }, false},
 		"what was lost stays lost for judges": {func(s *seats) { s.wiped("a", all); s.wiped("b", all); s.runs("a"); s.runs("b") }, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,6 +80,11 @@ func (j *judge) recorded(g fleet.Group) {
 		j.mayLeave(n, w.membersOf(before))
 		w.clients.left(n, stay)
 	}
+	for _, n := range stay {
+		if !slices.Contains(w.membersOf(before), n) {
+			j.joins(n, stay)
+		}
+	}
 }
 
 // mayLeave: a member is taken out only while the others can do without it: it is not

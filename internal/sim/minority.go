@@ -6,7 +6,8 @@ import (
 	"github.com/redfleet/redfleet/internal/fleet"
 )
 
-// seats notes whose sentinel has lost what it knew with its disk and has not run since.
+// seats notes whose sentinel has lost what it knew with its disk and has not run since, and
+// whose is new in the group and has not run yet.
 // The zero value is ready; the judge guards it.
 type seats struct {
 	ran, blank map[string]bool
@@ -28,6 +29,17 @@ func (s *seats) wiped(node string, members []string) {
 	if !s.ran[node] {
 		return // there was nothing that it could lose
 	}
+	s.unknowing(node, members)
+}
+
+// joins: a node is a member from now on; it may have been one before.
+func (s *seats) joins(node string, members []string) {
+	if s.blank != nil && !s.ran[node] {
+		s.unknowing(node, members)
+	}
+}
+
+func (s *seats) unknowing(node string, members []string) {
 	s.blank[node] = true
 	knowing := len(slices.DeleteFunc(slices.Clone(members), func(m string) bool { return s.blank[m] }))
 	s.minority = s.minority || knowing < fleet.Majority(len(members))
@@ -40,8 +52,19 @@ func (j *judge) sentinelRuns(n *node) {
 	j.seats.runs(n.name)
 }
 
-// minority: the disks of so many members went at once that those whose sentinels still
-// knew the master were no majority. A new one believes no fewer, so that nothing brings
+// joins: a change of nodes made a node a member of group "main".
+func (j *judge) joins(n *node, members []*node) {
+	var names []string
+	for _, m := range members {
+		names = append(names, m.name)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.seats.joins(n.name, names)
+}
+
+// minority: the disks of so many members went at once, or of one while another was
+// replaced (seed 7241), that those whose sentinels still knew the master were no majority. A new one believes no fewer, so that nothing brings
 // the others back (docs/guarantees.md; seed 1772).
 func (j *judge) minority() bool {
 	j.mu.Lock()
