@@ -49,6 +49,7 @@ func (w *World) settle(ctx context.Context) {
 		if verdict = w.verdict(); verdict == "" && !excused {
 			verdict = w.strangers(ctx)
 		}
+		w.flushUnwritten(verdict)
 		if verdict == "" || excused && w.now() > w.schedule.end()+10*time.Second {
 			break
 		}

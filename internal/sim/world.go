@@ -64,7 +64,9 @@ type World struct {
 	promoted bool
 	// restarted: an operator has restarted a sentinel that waited for whom it promoted.
 	restarted bool
-	waits     sync.WaitGroup
+	// flushed are the nodes on which an operator has taken redfleet's probe away.
+	flushed []string
+	waits   sync.WaitGroup
 }
 
 // labelAt is a point of a label.
