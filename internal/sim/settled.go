@@ -50,6 +50,7 @@ func (w *World) settle(ctx context.Context) {
 			verdict = w.strangers(ctx)
 		}
 		w.flushUnwritten(verdict)
+		w.stopStrays(verdict)
 		if verdict == "" || excused && w.now() > w.schedule.end()+10*time.Second {
 			break
 		}
