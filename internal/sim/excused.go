@@ -24,6 +24,7 @@ func (j *judge) wiped(n *node) {
 	defer j.mu.Unlock()
 	j.lostDisk[n.name], j.wipedEver[n.name] = true, true
 	delete(j.epochs, n.name)
+	j.acted.wiped(n.name)
 	j.seats.wiped(n.name, members)
 }
 

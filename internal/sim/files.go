@@ -94,10 +94,9 @@ func (j *judge) followed(n *node) {
 	j.epochs[n.name], j.assigned[n.name] = g.Epoch, map[fleet.InstanceID]fleet.State{}
 	for _, i := range g.Instances {
 		j.assigned[n.name][i.ID] = i.Assigned
-		if before := j.acted[i.Group]; before != "" && before != i.GroupID {
+		if j.acted.follows(i.Group, n.name, i.GroupID) {
 			j.w.fail("one-election", "nodes follow two decisions about group %s", i.Group)
 		}
-		j.acted[i.Group] = i.GroupID
 	}
 	key := n.name + " " + g.FleetID + " " + jsonNumber(g.Epoch)
 	if before, known := j.goals[key]; known && before != string(b) {

@@ -28,8 +28,7 @@ type judge struct {
 	// goals are the goals of a node by epoch, as they were committed; epochs the
 	// highest that each node followed.
 	goals map[string]string
-	// acted is the decision about a group that a node follows.
-	acted map[string]string
+	acted decisions
 	// assigned is what a node's goal says of its instances.
 	assigned map[string]map[fleet.InstanceID]fleet.State
 	epochs   map[string]uint64
@@ -54,7 +53,7 @@ type judge struct {
 
 func newJudge(ctx context.Context, w *World) *judge {
 	return &judge{
-		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: map[string]string{}, takenBack: map[string]bool{},
+		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: decisions{}, takenBack: map[string]bool{},
 		epochs: map[string]uint64{}, sentinels: map[string]redisconf.SentinelState{},
 		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{}, wipedEver: map[string]bool{},
 	}

@@ -129,7 +129,8 @@ func TestRecoveredIsWhatThereWas(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.judge.epochs["a"], w.judge.acted["main"] = 3, "g1"
+			w.judge.epochs["a"] = 3
+			w.judge.acted.follows("main", "a", "g1")
 			w.judge.goals["a f1 3"] = string(goal)
 			w.judge.forgets()
 			w.consul.server.LoseAll()
@@ -146,7 +147,8 @@ func TestRecoveredIsWhatThereWas(t *testing.T) {
 // after the recovery, and one that was there is; applied again it is, too.
 func TestTakenBack(t *testing.T) {
 	w := court(t)
-	w.judge.acted["main"], w.judge.acted["more"] = "g1", "g2"
+	w.judge.acted.follows("main", "a", "g1")
+	w.judge.acted.follows("more", "a", "g2")
 	write := func(group string) {
 		w.put(t, keys.Control(), &fleet.Control{FleetID: "f1"})
 		w.put(t, keys.Group(group), &fleet.Group{Name: group, ID: "g1"})

@@ -224,7 +224,7 @@ func recoveredGoal(recovered, followed string, epoch, last uint64, keeps bool) s
 func (j *judge) sameGroup(name string, before fleet.Group, secret fleet.Secret) {
 	var now fleet.Group
 	switch there := read(j.w, keys.Group(name), &now); {
-	case !there && j.acted[name] != "":
+	case !there && len(j.acted[name]) > 0:
 		j.w.fail("one-election", "group %s was not recovered, and nodes follow its decision", name)
 		return
 	case !there:
