@@ -311,11 +311,13 @@ func (p *Publisher) renew(ctx context.Context) bool {
 
 // forgetSession makes the next write start over: with a new session, and with the
 // services, which went from the catalog too where Consul forgot this node (hazard
-// K5), as what was offered may have.
+// K5), as what was offered may have. What is watched is looked at anew, since Consul may
+// have lost its state with the session (K4).
 func (p *Publisher) forgetSession() {
 	p.setSession("")
 	p.renewed = p.Now()
 	p.index, p.written, p.offered, p.registered = 0, nil, nil, nil
+	p.Client.LookAgain()
 }
 
 func (p *Publisher) setSession(id string) {

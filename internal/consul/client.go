@@ -76,6 +76,7 @@ type Client struct {
 	jitter    Jitter
 	onError   func(what string, err error)
 	onBack    func()
+	rounds    rounds
 }
 
 // New makes a client. It sends nothing yet: an address that nobody answers

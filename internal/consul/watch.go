@@ -60,9 +60,15 @@ func (c *Client) watch(ctx context.Context, what string, ask poll, tell func([]E
 		idle    = newBackoff(10*time.Millisecond, time.Second, c.jitter, what)
 	)
 	for {
-		entries, meta, wait, err := c.blockingQuery(ctx, what, index, ask)
+		request, round, done := c.inRound(ctx)
+		entries, meta, wait, err := c.blockingQuery(request, what, index, ask)
+		done()
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if round.Err() != nil { // its answer may be one of the state that was
+			index = 0
+			continue
 		}
 		if err != nil {
 			failing = true

@@ -99,6 +99,58 @@ func TestWatchTellsChangesOnly(t *testing.T) {
 	}
 }
 
+// TestLookAgain: a watch whose request waits for an index that Consul does not reach for
+// long, as after it lost its state, asks anew at once when it is told to, and tells what
+// there is. An answer that comes in that moment does not count; whoever asked for no look is
+// not disturbed.
+func TestLookAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &Client{jitter: RandomJitter, timeout: time.Second, wait: maxWait, onError: func(what string, err error) { t.Errorf("%s: %v", what, err) }}
+		c.LookAgain() // before anybody watches
+		var asked []uint64
+		var told []string
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.watch(ctx, "watching", func(q *api.QueryOptions) ([]Entry, *api.QueryMeta, error) {
+				asked = append(asked, q.WaitIndex)
+				switch len(asked) {
+				case 1: // of the old state
+					return []Entry{{Key: "k", Value: []byte("old"), Index: 50}}, &api.QueryMeta{LastIndex: 50}, nil
+				case 3: // of the new one, before the key was written there
+					return nil, &api.QueryMeta{LastIndex: 7}, nil
+				}
+				<-q.Context().Done()
+				return []Entry{{Key: "k", Value: []byte("late")}}, &api.QueryMeta{LastIndex: 51}, nil
+			}, func(entries []Entry) {
+				if len(entries) == 0 {
+					told = append(told, "")
+					return
+				}
+				told = append(told, string(entries[0].Value))
+			})
+		}()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d := cmp.Diff([]uint64{0, 50}, asked); d != "" {
+			t.Fatalf("asked for before (-want +got):\n%s", d)
+		}
+		c.LookAgain()
+		synctest.Wait()
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the watch ended with %v", err)
+		}
+		if d := cmp.Diff([]uint64{0, 50, 0, 7}, asked); d != "" {
+			t.Errorf("asked for (-want +got):\n%s", d)
+		}
+		if d := cmp.Diff([]string{"old", ""}, told); d != "" {
+			t.Errorf("told (-want +got):\n%s", d)
+		}
+	})
+}
+
 func TestNextIndex(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ had, got, want uint64 }{
