@@ -37,23 +37,12 @@ func (s Schedule) end() time.Duration {
 }
 
 // patience is how much longer a run may take to settle: until a machine without
-// power is missed by the master (60 s) and each sentinel has forgotten, 30 s apart. And
-// until the watch is over that was on its way while Consul lost what it held: it asks for
-// what comes after an index that Consul is not at again, which Consul tells after the 10
-// minutes of its wait (hazard K4; seed 7470).
+// power is missed by the master (60 s) and each sentinel has forgotten, 30 s apart.
 func (s Schedule) patience() time.Duration {
-	var more time.Duration
 	if s.operated() {
-		more += 300 * time.Second
+		return 300 * time.Second
 	}
-	if s.has(ConsulLost) && (s.has(LoseConsul) || s.has(Rollback)) {
-		more += 10 * time.Minute
-	}
-	return more
-}
-
-func (s Schedule) has(kind Kind) bool {
-	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == kind })
+	return 0
 }
 
 // operators draws, for some seeds, what operators do with the nodes, and what goes
@@ -138,7 +127,7 @@ func drawAsked(r *rand.Rand, at time.Duration) Event {
 
 // recovers: an operator rebuilds what Consul loses.
 func (s Schedule) recovers() bool {
-	return s.has(RecoverFleet)
+	return slices.ContainsFunc(s.Events, func(e Event) bool { return e.Kind == RecoverFleet })
 }
 
 // recoveries draws operators who rebuild what Consul loses: in most schedules in
