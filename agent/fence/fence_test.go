@@ -324,7 +324,9 @@ func TestFirst(t *testing.T) {
 		"they have promoted another that is empty too":     {elected(append(names(other, 2, nil), silent(1)...)), true, other, "follow"},
 		"a minority of them can promote nobody":            {elected(append(names(me, 1, canPromote(other)), silent(2)...)), true, fleet.Addr{}, "seed"},
 		"a minority of them that names another is no word": {elected(append(names(other, 1, nil), silent(2)...)), true, fleet.Addr{}, "seed"},
-		"an elected replica":                               {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
+		"one has promoted another, and one has not heard of it": {
+			elected(append(append(names(me, 1, nil), names(other, 1, nil)...), silent(1)...)), false, fleet.Addr{}, "forming-disagree"},
+		"an elected replica": {Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Seed: &fleet.Seed{Master: other}}, true, other, "seed"},
 		"a late node learns the master from the sentinels": {
 			Case{Topology: fleet.Sentinel, Self: Self{Addr: me}, Sentinels: append(names(other, 2, nil), silent(1)...)}, true, other, "follow"},
 		"a late node waits for a failover's end": {

@@ -65,11 +65,16 @@ func firstForming(c Case) Decision {
 // majority on it starts as any old master does.
 func firstElected(c Case) Decision {
 	need := len(c.Sentinels)/2 + 1
-	if named, votes, _ := majorityMaster(c.Sentinels); votes >= need {
-		if named != c.Self.Addr {
-			return decideFollow(c, named)
-		}
+	switch named, votes, answered := majorityMaster(c.Sentinels); {
+	case votes >= need && named != c.Self.Addr:
+		return decideFollow(c, named)
+	case votes >= need:
 		return decideNamed(c, need)
+	case answered >= need:
+		// One has promoted a replica and the others are about to hear of it (simulation,
+		// seed 8146).
+		return hold("forming-disagree", fmt.Sprintf(
+			"it was elected as the initial master, and the %d sentinels that answer name different masters: waiting until they agree", answered))
 	}
 	// It may be no first start: the node can have lost its disk while the group
 	// forms, with writes of clients on its replicas already (no-empty-master).

@@ -68,7 +68,10 @@ func TestPromotedIsHeld(t *testing.T) {
 			c.Self.HasData, c.Servers[0].Keys = false, 0
 			c.Servers = append(c.Servers, ServerView{Addr: addr("n1")})
 		}, "no-empty-master", false},
-		"nobody waits for it":             {func(c *Case) { c.Sentinels[1].Awaits, c.Sentinels[1].Flags = false, "s_down,master" }, "newer-data", false},
+		"nobody waits for it": {func(c *Case) { c.Sentinels[1].Awaits, c.Sentinels[1].Flags = false, "s_down,master" }, "newer-data", false},
+		"the first one leads": {func(c *Case) {
+			c.Sentinels[0], c.Sentinels[1] = c.Sentinels[1], c.Sentinels[0]
+		}, "newer-data", true},
 		"its leader does not answer":      {func(c *Case) { c.Sentinels[1].Answered = false }, "newer-data", false},
 		"its leader is in TILT":           {func(c *Case) { c.Sentinels[1].Tilt = true }, "failover-under-way", false},
 		"another one fails over, from it": {func(c *Case) { c.Sentinels[2].Flags = "o_down,master,failover_in_progress" }, "failover-under-way", false},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redfleet/redfleet/agent/evidence"
 	"github.com/redfleet/redfleet/internal/effect"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
@@ -44,6 +45,15 @@ func TestEvidenceLong(t *testing.T) {
 		s.says("(no-majority)")
 		s.notAsked()
 		s.judge()
+	})
+	t.Run("it stands still before it asks", func(t *testing.T) {
+		t.Parallel()
+		s := newCrash(t, nil, evident)
+		s.stall.Store(int64(evidence.Patience(fleet.Monitor{DownAfter: fleet.Duration(12 * time.Second)}) + 500*time.Millisecond))
+		kill(t, s.Fleet, s.old, fleet.KindRedis)
+		s.says("(too-late)")
+		s.notAsked()
+		s.whole()
 	})
 	t.Run("no replica in sync", func(t *testing.T) {
 		t.Parallel()

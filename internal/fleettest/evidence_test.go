@@ -35,6 +35,8 @@ type crashScene struct {
 	rec *record.Recorder
 	// asked counts the requests to sentinels.
 	asked atomic.Int32
+	// stall is for how long an agent stands still right before it would ask.
+	stall atomic.Int64
 }
 
 // newCrash brings a group up and waits until a crash of its master would be met.
@@ -93,9 +95,14 @@ func (s *crashScene) promotable() bool {
 }
 
 func (s *crashScene) count(_ context.Context, l effect.Label, at effect.Point) error {
-	if l == agent.LabelAsk && at == effect.Before {
-		s.asked.Add(1)
+	if l != agent.LabelAsk || at != effect.Before {
+		return nil
 	}
+	if d := time.Duration(s.stall.Load()); d > 0 {
+		time.Sleep(d)
+		return nil // whether it asks then is told by what it says
+	}
+	s.asked.Add(1)
 	return nil
 }
 
