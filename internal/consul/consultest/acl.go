@@ -76,7 +76,9 @@ func (a *ACL) TokenFile(t testing.TB, rules string) string {
 
 // StopSync makes the Consul agent fail to compare its services with the catalog: it
 // tries again 15 to 30 s later, and until then tells the catalog of no change that a
-// check finds (K10). It returns when the agent has failed.
+// check finds (K10). It returns when the agent has failed. Where two comparisons were
+// due, as in the first seconds after a leader was elected, the second one may follow
+// and hold: whoever relies on it has to look, and call it again.
 func (a *ACL) StopSync(t testing.TB) {
 	t.Helper()
 	failures := func() int {
@@ -88,7 +90,7 @@ func (a *ACL) StopSync(t testing.TB) {
 	}
 	before := failures()
 	// Another token makes the agent compare within 3 s. That nobody has made yet cannot.
-	const late = "99999999-2222-3333-4444-555555555555"
+	late := fmt.Sprintf("99999999-2222-3333-4444-%012d", time.Now().UnixNano()%1e12)
 	a.put(t, "/v1/agent/token/agent", fmt.Sprintf(`{"Token": %q}`, late))
 	Eventually(t, 10*time.Second, func() (bool, string) {
 		return failures() > before, "the Consul agent has not failed to compare"
