@@ -17,9 +17,9 @@ import (
 // ignores that as before.
 func TestHangup(t *testing.T) {
 	t.Parallel()
-	cmd := daemon(t, "")
+	cmd := daemon(t, "exec env --default-signal=HUP") // the tests may run under nohup themselves
 	if ignores(t, cmd, syscall.SIGHUP) {
-		t.Error("it ignores a hangup")
+		t.Fatal("it ignores a hangup")
 	}
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -27,9 +27,9 @@ func TestHangup(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("upon a hangup: %v", err)
 	}
-	cmd = daemon(t, `trap "" HUP; `)
+	cmd = daemon(t, `trap "" HUP; exec`)
 	if !ignores(t, cmd, syscall.SIGHUP) {
-		t.Error("under nohup it does not ignore a hangup")
+		t.Fatal("under nohup it does not ignore a hangup")
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -39,16 +39,16 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// daemon starts one of redfleet's in a shell that does something first, and returns when
-// it serves.
-func daemon(t *testing.T, first string) *exec.Cmd {
+// daemon starts one of redfleet's in a shell, by what replaces the shell with it, and
+// returns when it serves. It ends with the test.
+func daemon(t *testing.T, by string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", redistest.FreePort(t, "127.0.0.1"))
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", first+`exec "$0" devconsul --listen "$1"`, self, address)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", by+` "$0" devconsul --listen "$1"`, self, address)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
