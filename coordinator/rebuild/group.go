@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/plan"
@@ -34,7 +33,7 @@ func (p *Plan) group(f Found, w fleet.World, name string) {
 		rec.Decision.Reason = "the goals of its nodes name it as the elected master of a group that was forming"
 	}
 	made := plan.AsMade(w, fleet.GroupSpec{Name: name}, rec)
-	rec.Members = membership(f.Now, p.Goals, made)
+	rec.Members = membership(p.Control.Committed, p.Goals, made)
 	rec.Adopted = adoption(p.Goals, name)
 	p.Groups = append(p.Groups, rec)
 	p.Spec.Fleet.Name = f.Fleet
@@ -72,8 +71,9 @@ func (p *Plan) groupID(name string) (string, bool) {
 // (simulation, seed 423). Without that record nothing would keep them down, and the
 // sentinels would not be asked to forget who left and offers nothing (hazard S4; seeds
 // 789 and 952). The change keeps its number: the next one must be a newer one to the
-// agents.
-func membership(now time.Time, goals []fleet.Goal, made fleet.GroupSpec) *fleet.Membership {
+// agents. Nothing in it is of this look: a second one, before it is written, has to find
+// the same.
+func membership(committed uint64, goals []fleet.Goal, made fleet.GroupSpec) *fleet.Membership {
 	var retired []string
 	change := 0
 	for _, goal := range goals {
@@ -91,7 +91,7 @@ func membership(now time.Time, goals []fleet.Goal, made fleet.GroupSpec) *fleet.
 		return nil
 	}
 	return &fleet.Membership{
-		Change: change, Request: "recovered-" + now.UTC().Format("20060102T150405Z"),
+		Change: change, Request: fmt.Sprintf("recovered-at-%d", committed),
 		Servers: slices.Clone(made.Nodes), Sentinels: slices.Clone(made.Sentinel.Nodes), Quorum: made.Sentinel.Quorum,
 		Retired: retired, Rebuilt: true,
 	}

@@ -191,7 +191,7 @@ func TestMake(t *testing.T) {
 				f.Offers["n9"] = fleet.Recovery{Format: fleet.Format, Node: "n9", Agent: "agent-n9", FleetID: "F", Epoch: 5, Goal: goal}
 			},
 			func(t *testing.T, p Plan) {
-				want := &fleet.Membership{Request: "recovered-20260102T030405Z", Servers: []string{"n1", "n2", "n3"},
+				want := &fleet.Membership{Request: "recovered-at-5", Servers: []string{"n1", "n2", "n3"},
 					Sentinels: []string{"n1", "n2", "n3"}, Quorum: 2, Retired: []string{"n9"}, Rebuilt: true}
 				if d := cmp.Diff(want, p.Groups[0].Members); d != "" || p.Groups[1].Members != nil {
 					t.Error(d)
@@ -220,7 +220,7 @@ func TestMake(t *testing.T) {
 				}
 			},
 			func(t *testing.T, p Plan) {
-				want := &fleet.Membership{Change: 2, Request: "recovered-20260102T030405Z", Servers: []string{"n1", "n2", "n3"},
+				want := &fleet.Membership{Change: 2, Request: "recovered-at-5", Servers: []string{"n1", "n2", "n3"},
 					Sentinels: []string{"n1", "n2", "n3"}, Quorum: 2, Rebuilt: true}
 				if d := cmp.Diff(want, p.Groups[0].Members); d != "" || p.Groups[1].Members != nil {
 					t.Error(d)
@@ -393,5 +393,17 @@ func TestReasonsOfDecisions(t *testing.T) {
 	}
 	if d := with(true); d.Node != "n3" || !strings.Contains(d.Reason, "it was the master then") {
 		t.Errorf("with a master: %+v", d)
+	}
+}
+
+// TestMembersOfASecondLook: recover looks once more before it writes, and again where a
+// run was cut off, and stops where it finds something else.
+func TestMembersOfASecondLook(t *testing.T) {
+	f := found()
+	edit(f, "n2", func(o *fleet.Recovery) { o.Goal.Instances[0].Change = 2 })
+	first := Make(f).Groups[0].Members
+	f.Now = f.Now.Add(time.Minute)
+	if d := cmp.Diff(first, Make(f).Groups[0].Members); first == nil || d != "" {
+		t.Errorf("a look a minute later finds another membership than %+v: %s", first, d)
 	}
 }
