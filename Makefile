@@ -96,7 +96,7 @@ vagrant-test: ## a real `vagrant up` to verified, halt of the master, return, de
 SEEDS ?= 1000
 .PHONY: sim
 sim: ## the simulation: SEEDS=10000 many, SEED=123 one with all that happens, SCHEDULE=file one again
-	@go run ./e2e/sim --seeds $(SEEDS) $(if $(filter command environment,$(origin SEED)),--seed $(SEED)) $(if $(SCHEDULE),--schedule $(SCHEDULE))
+	@go run ./e2e/sim --seeds $(SEEDS) $(if $(KNOWN),--known $(KNOWN)) $(if $(filter command environment,$(origin SEED)),--seed $(SEED)) $(if $(SCHEDULE),--schedule $(SCHEDULE))
 
 .PHONY: sim-bugs
 sim-bugs: ## puts bugs back on purpose and shows that the simulation finds each within 2,000 seeds

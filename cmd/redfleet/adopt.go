@@ -79,7 +79,7 @@ func (a *adoption) run(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	now, entry, err := a.conn.readForApply(ctx, client, name)
+	now, entry, err := a.conn.readPatiently(ctx, client, name)
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func apply(ctx context.Context, conn *connection, next fleet.Spec, given []strin
 		return err
 	}
 	defer client.Close()
-	now, entry, err := conn.readForApply(ctx, client, next.Fleet.Name)
+	now, entry, err := conn.readPatiently(ctx, client, next.Fleet.Name)
 	if err != nil {
 		return err
 	}
@@ -100,8 +100,8 @@ func apply(ctx context.Context, conn *connection, next fleet.Spec, given []strin
 	return err
 }
 
-// readForApply is readForApply, and waits for a Consul that has no leader at the moment.
-func (c *connection) readForApply(ctx context.Context, client *consul.Client, name string) (now fleet.World, entry consul.Entry, err error) {
+// readPatiently is readForApply, and waits for a Consul that has no leader at the moment.
+func (c *connection) readPatiently(ctx context.Context, client *consul.Client, name string) (now fleet.World, entry consul.Entry, err error) {
 	err = c.patiently(ctx, func(ctx context.Context) (err error) {
 		now, entry, err = readForApply(ctx, client, name)
 		return err

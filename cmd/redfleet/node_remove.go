@@ -88,7 +88,7 @@ func (f *removeFlags) run(cmd *cobra.Command, node string) error {
 		return err
 	}
 	defer client.Close()
-	now, entry, err := f.conn.readForApply(cmd.Context(), client, name)
+	now, entry, err := f.conn.readPatiently(cmd.Context(), client, name)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (f *removeFlags) run(cmd *cobra.Command, node string) error {
 		if err := f.move(cmd, client, name, node, p.Moves); err != nil {
 			return err
 		}
-		if now, entry, err = f.conn.readForApply(cmd.Context(), client, name); err != nil {
+		if now, entry, err = f.conn.readPatiently(cmd.Context(), client, name); err != nil {
 			return err
 		}
 		p = request.Replace(now, node, f.with)

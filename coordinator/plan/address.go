@@ -2,8 +2,8 @@ package plan
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/redfleet/redfleet/coordinator/assess"
 	"github.com/redfleet/redfleet/coordinator/elect"
 	"github.com/redfleet/redfleet/internal/fleet"
 )
@@ -58,17 +58,10 @@ func reached(w fleet.World, g fleet.GroupSpec, node, host string) bool {
 			}
 			seen := append(slices.Clone(i.Sentinel.Peers), i.Sentinel.Replicas...)
 			seen = append(seen, fleet.SeenInstance{Addr: i.Sentinel.Master, Flags: i.Sentinel.MasterFlags})
-			if slices.ContainsFunc(seen, func(s fleet.SeenInstance) bool { return s.Addr.Host == host && up(s.Flags) }) {
+			if slices.ContainsFunc(seen, func(s fleet.SeenInstance) bool { return s.Addr.Host == host && assess.Reached(s.Flags) }) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// up: Sentinel neither counts it out nor has lost its connection to it.
-func up(flags string) bool {
-	return !slices.ContainsFunc(strings.Split(flags, ","), func(f string) bool {
-		return f == "s_down" || f == "o_down" || f == "disconnected"
-	})
 }

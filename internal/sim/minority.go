@@ -64,8 +64,9 @@ func (j *judge) joins(n *node, members []*node) {
 }
 
 // minority: the disks of so many members went at once, or of one while another was
-// replaced (seed 7241), that those whose sentinels still knew the master were no majority. A new one believes no fewer, so that nothing brings
-// the others back (docs/guarantees.md; seed 1772).
+// replaced (seed 7241), that those whose sentinels still knew the master were no
+// majority. A new one believes no fewer, so that nothing brings the others back
+// (docs/guarantees.md; seed 1772).
 func (j *judge) minority() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
