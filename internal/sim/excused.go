@@ -24,6 +24,7 @@ func (j *judge) wiped(n *node) {
 	defer j.mu.Unlock()
 	j.lostDisk[n.name], j.wipedEver[n.name] = true, true
 	delete(j.epochs, n.name)
+	delete(j.keeps, n.name)
 	j.acted.wiped(n.name)
 	j.seats.wiped(n.name, members)
 }
@@ -57,13 +58,21 @@ func (j *judge) setBack() time.Duration {
 	return j.backAt
 }
 
+// keepsSecret: a node has the password of its group on disk now.
+func (j *judge) keepsSecret(n *node) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.keeps[n.name] = true
+}
+
 // untold: Consul was set back to before the group was decided. Where one of its members
-// was not told by then nobody but an operator tells it (seed 6180).
+// was not told by then, or not of its password (seed 2614), nobody but an operator tells
+// it (seed 6180).
 func (j *judge) untold(members []*node) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, n := range members {
-		if _, told := j.epochs[n.name]; !told {
+		if _, told := j.epochs[n.name]; !told || !j.keeps[n.name] {
 			j.halfFormed = true
 		}
 	}

@@ -107,7 +107,8 @@ func (w *World) hitInstance(e Event, self *process) (func(), bool) {
 	if e.Kind == KillSentinel {
 		kind = "sentinel-"
 	}
-	p := w.systemd[w.nodeOf(e, self).host].find(kind)
+	n := w.nodeOf(e, self)
+	p := w.systemd[n.host].find(kind)
 	if p == nil {
 		return nil, false
 	}
@@ -116,7 +117,11 @@ func (w *World) hitInstance(e Event, self *process) (func(), bool) {
 		p.Signal(syscall.SIGTERM)
 	case FreezeRedis:
 		p.Signal(syscall.SIGSTOP)
-		return func() { p.Signal(syscall.SIGCONT) }, true
+		w.clients.syncsNothing(n.name, true)
+		return func() {
+			p.Signal(syscall.SIGCONT)
+			w.clients.syncsNothing(n.name, false)
+		}, true
 	default:
 		p.Signal(syscall.SIGKILL)
 	}
@@ -128,7 +133,11 @@ func (w *World) hitMachine(e Event, self *process) (func(), bool) {
 	switch e.Kind {
 	case FreezeHost:
 		w.freezeHost(n.host)
-		return func() { w.thawHost(n.host) }, true
+		w.clients.syncsNothing(n.name, true)
+		return func() {
+			w.thawHost(n.host)
+			w.clients.syncsNothing(n.name, false)
+		}, true
 	case PowerOff:
 		if w.isOff(n.host) {
 			return nil, false
@@ -265,10 +274,10 @@ func (w *World) hitNode(e Event, self *process) (func(), bool) {
 	case ReadOnly:
 		dir := n.folder("redis-main-6379")
 		w.redis.ReadOnly(dir, true)
-		w.clients.readOnly(n.name, true)
+		w.clients.syncsNothing(n.name, true)
 		return func() {
 			w.redis.ReadOnly(dir, false)
-			w.clients.readOnly(n.name, false)
+			w.clients.syncsNothing(n.name, false)
 		}, true
 	case Duplicate:
 		return nil, w.duplicate(n)

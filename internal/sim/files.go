@@ -28,6 +28,8 @@ func (j *judge) label(p *process, l effect.Label, at effect.Point) {
 		j.sentinelConf(n, at)
 	case l == agent.LabelGoal && at == effect.After:
 		j.followed(n)
+	case l == agent.LabelSecret && at == effect.After:
+		j.keepsSecret(n)
 	}
 }
 

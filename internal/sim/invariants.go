@@ -32,6 +32,8 @@ type judge struct {
 	// assigned is what a node's goal says of its instances.
 	assigned map[string]map[fleet.InstanceID]fleet.State
 	epochs   map[string]uint64
+	// keeps are the nodes that have their group's password on disk.
+	keeps map[string]bool
 	// sentinels is what each sentinel.conf said before it was written.
 	sentinels  map[string]redisconf.SentinelState
 	states     map[fleet.InstanceID]map[string]fleet.State
@@ -54,7 +56,7 @@ type judge struct {
 func newJudge(ctx context.Context, w *World) *judge {
 	return &judge{
 		w: w, ctx: ctx, makers: map[string]*process{}, elected: map[string]map[string]string{}, goals: map[string]string{}, assigned: map[string]map[fleet.InstanceID]fleet.State{}, acted: decisions{}, takenBack: map[string]bool{},
-		epochs: map[string]uint64{}, sentinels: map[string]redisconf.SentinelState{},
+		epochs: map[string]uint64{}, keeps: map[string]bool{}, sentinels: map[string]redisconf.SentinelState{},
 		states: map[fleet.InstanceID]map[string]fleet.State{}, duplicates: map[string]bool{}, lostDisk: map[string]bool{}, wipedEver: map[string]bool{},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ const reoffer = 5 * time.Second
 // as the event says.
 func (w *World) recoverFleet(e Event) {
 	for again, until := 0, w.now()+e.For; w.now() < until && w.judge.ctx.Err() == nil; again++ {
-		if done := w.recoverOnce(nil); done {
+		if done, _ := w.recoverOnce(nil); done {
 			w.cover.fault(e.Kind)
 			w.trace("fault", "%s", e)
 			return
@@ -38,21 +39,40 @@ func (w *World) recoverFleet(e Event) {
 }
 
 // recoverAtLast is the operator after the last fault: a node that offers nothing for
-// half a minute and has nothing to offer is left out by its name, as the command says.
+// half a minute and has nothing to offer is left out by its name, and a record that is
+// in the way is removed, as the command says.
 func (w *World) recoverAtLast(ctx context.Context) {
 	for again, began := 0, w.now(); w.now()-began < 90*time.Second && ctx.Err() == nil; again++ {
 		var without []string
 		if w.now()-began > 30*time.Second {
 			without = w.judge.keepNothing()
 		}
-		if w.hasControl() || w.recoverOnce(without) {
+		if w.hasControl() {
 			return
 		}
-		if w.now()-began > 30*time.Second { // a spec that was applied meanwhile says something else: it comes again later
-			w.consul.ask(http.MethodPut, "/v1/txn", []byte(`[{"KV":{"Verb":"delete","Key":"`+keys.Spec()+`"}}]`))
+		done, refused := w.recoverOnce(without)
+		if done {
+			return
+		}
+		if w.now()-began > 30*time.Second {
+			w.remove(keys.Spec()) // one that was applied meanwhile says something else: it comes again later
+			for _, why := range refused {
+				if m := inTheWay.FindStringSubmatch(why); m != nil {
+					w.remove(m[1])
+				}
+			}
 		}
 		pause(ctx, w.chance.between(time.Second, 3*time.Second, "recover at last", fmt.Sprint(again)))
 	}
+}
+
+// inTheWay finds the record that a refusal wants removed: a recovery was cut, and Consul
+// set back to the middle of it (seed 8531).
+var inTheWay = regexp.MustCompile(`^Consul is not empty: (\S+) is there and .* remove it if it is not wanted$`)
+
+// remove deletes a record as an operator does by hand.
+func (w *World) remove(key string) {
+	w.consul.ask(http.MethodPut, "/v1/txn", []byte(`[{"KV":{"Verb":"delete","Key":"`+key+`"}}]`))
 }
 
 func (w *World) hasControl() bool {
@@ -60,17 +80,17 @@ func (w *World) hasControl() bool {
 }
 
 // recoverOnce looks, and writes where nothing speaks against it.
-func (w *World) recoverOnce(without []string) (done bool) {
+func (w *World) recoverOnce(without []string) (done bool, refused []string) {
 	if at := w.judge.setBack(); at > 0 && w.now() < at+reoffer {
 		w.note(operatorName, "waits before a recovery: Consul was just set back")
-		return false
+		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(w.judge.ctx, time.Minute)
 	defer cancel()
 	p, client, err := w.command(ctx)
 	if err != nil {
 		w.fail("simulation", "%v", err)
-		return false
+		return false, nil
 	}
 	defer p.kill()
 	defer client.Close()
@@ -83,27 +103,27 @@ func (w *World) recoverOnce(without []string) (done bool) {
 	switch {
 	case err != nil:
 		w.trace(operatorName, "recover: %v", err)
-		return false
+		return false, nil
 	case len(found.Refused) > 0:
 		w.note(operatorName, "recover is refused: "+found.Refused[0])
-		return false
+		return false, found.Refused
 	}
 	err = recovery.Write(p.ctx, o, found)
 	switch {
 	case err == nil:
 	case errors.Is(err, recovery.ErrLocked), errors.Is(err, recovery.ErrChanged), errors.Is(err, consul.ErrConflict), p.ctx.Err() != nil:
 		w.trace(operatorName, "recover: %v", err)
-		return false
+		return false, nil
 	default:
 		w.trace(operatorName, "recover fails: %v", err)
-		return false
+		return false, nil
 	}
 	w.trace(operatorName, "recovered, without %v", o.Without)
 	w.cover.rule("recovered")
 	if len(o.Without) > 0 {
 		w.cover.rule("recovered without a node")
 	}
-	return true
+	return true, nil
 }
 
 // lostState is what Consul held when it lost all of it.

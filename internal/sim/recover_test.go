@@ -28,17 +28,19 @@ func TestKeepNothing(t *testing.T) {
 }
 
 // TestSetBackWhileForming: a group is not held to come back by itself where Consul was
-// set back to before it was decided, and a member had not been told by then.
+// set back to before it was decided, and a member had not been told of it, or not of its
+// password, by then.
 func TestSetBackWhileForming(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before, after bool // whether Consul holds the control record when the snapshot is taken, and when it comes back
-		told          int
+		told, secrets int
 		want          bool
 	}{
-		"one was not told":                    {false, true, nodeCount - 1, true},
-		"all were told":                       {false, true, nodeCount, false},
-		"the snapshot knows of it":            {true, true, nodeCount - 1, false},
-		"nothing was decided, nobody is told": {false, false, 0, false},
+		"one was not told":                    {false, true, nodeCount - 1, nodeCount, true},
+		"one has no password":                 {false, true, nodeCount, nodeCount - 1, true},
+		"all were told":                       {false, true, nodeCount, nodeCount, false},
+		"the snapshot knows of it":            {true, true, nodeCount - 1, nodeCount, false},
+		"nothing was decided, nobody is told": {false, false, 0, 0, false},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			w := court(t)
@@ -55,6 +57,9 @@ func TestSetBackWhileForming(t *testing.T) {
 			decide(tc.after)
 			for _, n := range w.nodes[:tc.told] {
 				w.judge.epochs[n.name] = 1
+			}
+			for _, n := range w.nodes[:tc.secrets] {
+				w.judge.keepsSecret(n)
 			}
 			undo()
 			if got := w.judge.beyond(); got != tc.want {

@@ -12,8 +12,9 @@ const unsynced = 2 * time.Second
 // stuck is when a node's disk took nothing; until is 0 while that lasts.
 type stuck struct{ since, until time.Duration }
 
-// readOnly: a node's disk takes nothing from now on, or takes it again.
-func (c *clients) readOnly(node string, yes bool) {
+// syncsNothing: a node's disk is read-only from now on, or its server stands still and
+// syncs nothing (seed 2621); or that is over.
+func (c *clients) syncsNothing(node string, yes bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, now := c.stuck[node], c.w.now()

@@ -64,9 +64,9 @@ func TestUnsynced(t *testing.T) {
 // is until now.
 func (w *World) readOnlySince(node int, since, until time.Duration) {
 	name := w.nodes[node].name
-	w.clients.readOnly(name, true)
+	w.clients.syncsNothing(name, true)
 	if until > 0 {
-		w.clients.readOnly(name, false)
+		w.clients.syncsNothing(name, false)
 	}
 	s := w.clients.stuck[name]
 	s.since = w.now() - since
