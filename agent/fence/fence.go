@@ -45,6 +45,8 @@ type SentinelView struct {
 	SelfSilence time.Duration
 	// Usable is how many sentinels this one reaches, itself among them.
 	Usable int
+	// Reaches are the nodes of the other sentinels of the group among them.
+	Reaches []string
 }
 
 // ServerView is what one server of the group answered.

@@ -25,3 +25,18 @@ func untilRestarted(c Case, d Decision) Decision {
 		c.Sentinels[i].Node)
 	return d
 }
+
+// outvoted: among the sentinels that one reaches, so many wait for this very server that
+// the others are no majority. One that waits for it does not know this server as a master
+// yet, by whose address it is asked for its vote, and gives none (sentinel.c,
+// sentinelCommand, IS-MASTER-DOWN-BY-ADDR); nobody is elected until this server answers
+// (simulation, seed 9141: the third sentinel had lost its disk).
+func outvoted(views []SentinelView, v SentinelView, need int) bool {
+	votes := v.Usable
+	for _, other := range views {
+		if other.Answered && other.Awaits && slices.Contains(v.Reaches, other.Node) {
+			votes--
+		}
+	}
+	return votes < v.Usable && votes < need
+}

@@ -15,6 +15,12 @@ import (
 func TestPromotedComesBack(t *testing.T) {
 	me, other := addr("n2"), addr("n3")
 	leads := func(v *SentinelView) { v.Flags, v.Awaits = "s_down,master,failover_in_progress", true }
+	reaches := func(nodes ...string) func(*Case) {
+		return func(c *Case) {
+			canPromote(other)(&c.Sentinels[2])
+			c.Sentinels[2].Usable, c.Sentinels[2].Reaches = 1+len(nodes), nodes
+		}
+	}
 	for name, tc := range map[string]struct {
 		edit func(*Case)
 		rule string
@@ -25,6 +31,11 @@ func TestPromotedComesBack(t *testing.T) {
 		"the leader is in TILT":                         {func(c *Case) { c.Sentinels[1].Tilt = true }, "failover-under-way"},
 		"another one fails over, from it":               {func(c *Case) { c.Sentinels[2].Flags = "o_down,master,failover_in_progress" }, "failover-under-way"},
 		"another one can promote a replica":             {func(c *Case) { canPromote(other)(&c.Sentinels[2]) }, "await-failover"},
+		"… and only the one that waits could elect it":  {reaches("b"), "no-replica"},
+		"… and reaches another one":                     {reaches("a"), "await-failover"},
+		"… and reaches both":                            {reaches("a", "b"), "await-failover"},
+		"… and reaches nobody":                          {reaches(), "await-failover"},
+		"… and the one that waits does not answer":      {func(c *Case) { reaches("b")(c); c.Sentinels[1].Answered = false }, "await-failover"},
 		"another one names a successor, by a new epoch": {func(c *Case) { c.Sentinels[2].Names, c.Sentinels[2].Epoch = other, 9 }, "newer-epoch"},
 		"the others have a successor": {func(c *Case) {
 			c.Sentinels[0].Names, c.Sentinels[2].Names = other, other

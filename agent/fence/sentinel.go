@@ -124,7 +124,7 @@ func decideNamed(c Case, need int) Decision {
 	if d, ok := quickRestart(c, need); ok {
 		return d
 	}
-	if node, replica, ok := promotable(c.Sentinels); ok {
+	if node, replica, ok := promotable(c.Sentinels, need); ok {
 		return hold("await-failover", fmt.Sprintf(
 			"it was the master; the sentinel on %s can promote %s: waiting for the failover, then it returns as a replica", node, replica))
 	}
@@ -273,10 +273,10 @@ func replicaAnswers(c Case) (fleet.Addr, bool) {
 }
 
 // promotable finds a sentinel that could promote a replica now: not one whose failover
-// has promoted this server and waits for it.
-func promotable(views []SentinelView) (node string, replica fleet.Addr, ok bool) {
+// has promoted this server and waits for it, nor one that only such votes could elect.
+func promotable(views []SentinelView, need int) (node string, replica fleet.Addr, ok bool) {
 	for _, v := range views {
-		if v.Answered && !v.Awaits && len(v.Promotable) > 0 {
+		if v.Answered && !v.Awaits && len(v.Promotable) > 0 && !outvoted(views, v, need) {
 			return v.Node, v.Promotable[0], true
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -175,6 +177,7 @@ func askSentinels(ctx context.Context, via redis.Network, g fleet.InstanceGoal, 
 			info, err := c.Observe(ctx, g.Monitor.MasterName, false)
 			if err == nil {
 				views[i] = sentinelView(m.Node, g.Addr, info)
+				views[i].Reaches = reaches(g.Sentinels, info.Report.Peers)
 			}
 		})
 	}
@@ -201,6 +204,18 @@ func sentinelView(node string, self fleet.Addr, info redis.View) fence.SentinelV
 		}
 	}
 	return v
+}
+
+// reaches are the nodes of the peers that a sentinel has not counted as down.
+func reaches(members []fleet.Member, peers []fleet.SeenInstance) []string {
+	var out []string
+	for _, p := range peers {
+		i := slices.IndexFunc(members, func(m fleet.Member) bool { return m.Addr == p.Addr })
+		if i >= 0 && !slices.Contains(strings.Split(p.Flags, ","), "s_down") {
+			out = append(out, members[i].Node)
+		}
+	}
+	return out
 }
 
 // awaits: the sentinel leads a failover that has promoted the instance, in whose place it

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,18 @@ func TestAwaits(t *testing.T) {
 				t.Errorf("%+v", v)
 			}
 		})
+	}
+}
+
+// TestReaches: which of the group's sentinels one has not counted as down.
+func TestReaches(t *testing.T) {
+	at := func(host string) fleet.Addr { return fleet.Addr{Host: host, Port: 26379} }
+	members := []fleet.Member{{Node: "n1", Addr: at("h1")}, {Node: "n2", Addr: at("h2")}, {Node: "n3", Addr: at("h3")}}
+	got := reaches(members, []fleet.SeenInstance{
+		{Addr: at("h1"), Flags: "s_down,sentinel,disconnected"}, {Addr: at("h2"), Flags: "sentinel"}, {Addr: at("ghost"), Flags: "sentinel"},
+	})
+	if !slices.Equal(got, []string{"n2"}) {
+		t.Errorf("%v", got)
 	}
 }
 
