@@ -3,7 +3,9 @@ package observe
 import (
 	"context"
 
+	"github.com/redfleet/redfleet/agent/apply"
 	"github.com/redfleet/redfleet/internal/fleet"
+	"github.com/redfleet/redfleet/internal/rdb"
 	"github.com/redfleet/redfleet/internal/redis"
 )
 
@@ -25,12 +27,14 @@ func (o *Observer) caughtUp(ctx context.Context, replica redis.Info, password st
 		master.Offset-replica.Offset <= caughtUpWithin
 }
 
-// fileLineage is the lineage that the data files of a running instance tell;
-// empty where they tell none. They are the instance's own, since it runs there.
+// fileLineage is the lineage that the data files of a running instance tell, also
+// those without a key: what is written to them later has no other head (simulation,
+// seed 7788). Empty where they tell none. They are the instance's own, since it runs
+// there.
 func (o *Observer) fileLineage(g fleet.InstanceGoal) string {
-	disk, err := o.disk(g, "")
+	files, err := rdb.Inspect(apply.Dir(o.DataDir, g.ID), rdb.DefaultNames())
 	if err != nil {
 		return ""
 	}
-	return disk.Dataset.ReplID
+	return files.Aux.ReplID
 }

@@ -214,14 +214,15 @@ func (p *Plan) judgeWrites(c Change, refuse func(string, ...any)) {
 
 // judgeSentinels: until they have forgotten the one that left, the sentinels count
 // it, so those that are left must be a majority of all of them. So they do with any
-// that left before: to take one that works out in that time could leave a group that
-// can agree on nothing (promise one-at-a-time; simulation, seed 472).
+// that left before: to take one that works out in that time, or one that is on its way
+// in, could leave a group that can agree on nothing (promise one-at-a-time; simulation,
+// seeds 472 and 7883).
 func (p *Plan) judgeSentinels(w fleet.World, a fleet.Assessment, c Change, refuse func(string, ...any)) {
 	ok, works := 0, false
 	for _, s := range a.Sentinels {
 		switch {
 		case s.Node == p.Node:
-			works = s.OK
+			works = s.OK || onItsWayIn(w, c.Before, s.Node)
 		case s.OK:
 			ok++
 		}

@@ -494,3 +494,78 @@ func TestTheLastInStep(t *testing.T) {
 		})
 	}
 }
+
+// TestANewcomerCounts: a sentinel that came in with the last change, and that the others
+// are about to hear of, is one more of those who must agree, while they count the one
+// that left: it is not taken out before that one is forgotten (simulation, seed 7883).
+// One that they have counted out, or that reaches nobody, takes no vote with it.
+func TestANewcomerCounts(t *testing.T) {
+	n4 := assesstest.SentinelAddr("n4")
+	peers := func(to *town, node string) []fleet.SeenInstance {
+		return assesstest.SentinelOn(to.w, node).Sentinel.Peers
+	}
+	unheard := func(to *town, by ...string) {
+		for _, node := range by {
+			s := assesstest.SentinelOn(to.w, node).Sentinel
+			s.Peers = slices.DeleteFunc(s.Peers, func(p fleet.SeenInstance) bool { return p.Addr == n4 })
+		}
+	}
+	flagged := func(to *town, flags string) {
+		for _, node := range []string{"n1", "n2"} {
+			p := assesstest.Seen(peers(to, node), n4)
+			p.Reached, p.Flags = false, flags
+		}
+	}
+	cut := func(to *town) {
+		for i := range peers(to, "n4") {
+			p := &peers(to, "n4")[i]
+			p.Reached, p.Flags = false, "s_down,sentinel,disconnected"
+		}
+	}
+	for name, tc := range map[string]struct {
+		edit    func(to *town)
+		refused bool
+	}{
+		"all have heard of it":    {func(*town) {}, true},
+		"nobody has":              {func(to *town) { unheard(to, "n1", "n2") }, true},
+		"one has not":             {func(to *town) { unheard(to, "n2") }, true},
+		"it has not answered yet": {func(to *town) { flagged(to, "sentinel,disconnected") }, true},
+		"it is counted as down":   {func(to *town) { flagged(to, "s_down,sentinel") }, false},
+		"one more waits for that": {func(to *town) {
+			flagged(to, "s_down,sentinel")
+			assesstest.Seen(peers(to, "n2"), n4).Flags = "sentinel"
+		}, true},
+		"unheard, reaches nobody":  {func(to *town) { unheard(to, "n1", "n2"); cut(to) }, false},
+		"unheard, and not running": {func(to *town) { unheard(to, "n1", "n2"); assesstest.SentinelOn(to.w, "n4").State = fleet.Held }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to := forgetting(t) // n1, n2 and the newcomer n4; n3 is dead and known
+			tc.edit(to)
+			got := strings.Join(request.Replace(to.w, "n4", "").Refused, "\n")
+			if strings.Contains(got, "2 of its other sentinels can be reached and 3 must agree") != tc.refused || !tc.refused && got != "" {
+				t.Errorf("refused with %q", got)
+			}
+		})
+	}
+	t.Run("one that is dead and that nobody heard of", func(t *testing.T) {
+		to := newTown(t, fleet.Sentinel, 5)
+		to.dead["n5"], to.dead["n6"] = true, true
+		to.join("n6")
+		to.pass()
+		to.ask("n5", "n6")
+		to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+		if got := request.Replace(to.w, "n4", "").Refused; len(got) > 0 {
+			t.Errorf("taking out n4 with three left of five is refused: %q", got)
+		}
+	})
+	t.Run("a member known by an id that it had", func(t *testing.T) {
+		to := newTown(t, fleet.Sentinel, 3)
+		if got := request.Replace(to.w, "n2", "").Refused; len(got) > 0 {
+			t.Errorf("with nobody to forget taking out n2 is refused: %q", got)
+		}
+		assesstest.Seen(peers(to, "n1"), assesstest.SentinelAddr("n3")).ID = "another"
+		if got := strings.Join(request.Replace(to.w, "n2", "").Refused, "\n"); !strings.Contains(got, "until they are forgotten") {
+			t.Errorf("beside one that counts twice taking out n2 is refused with %q", got)
+		}
+	})
+}

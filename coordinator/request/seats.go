@@ -75,16 +75,47 @@ func (c circle) ghosts() []fleet.Addr {
 }
 
 // voters is how many sentinels a failover of the group is agreed on among: its members,
-// or where a sentinel knows more, as long as it has not forgotten who left, those.
+// or where a sentinel knows more, as long as it has not forgotten who left, those. One
+// that runs and that it has not heard of yet, it hears of within seconds.
 func voters(w fleet.World, g fleet.GroupSpec) int {
 	n := len(g.Sentinel.Nodes)
 	c, _ := circleOf(w, g.Name)
 	for _, s := range c.sentinels {
-		if s.up {
-			n = max(n, 1+len(s.inst.Sentinel.Peers))
+		if !s.up {
+			continue
 		}
+		all := 1 + len(s.inst.Sentinel.Peers)
+		for _, other := range c.sentinels {
+			if other.up && other.Node != s.Node && !s.knows(other) {
+				all++
+			}
+		}
+		n = max(n, all)
 	}
 	return n
+}
+
+// onItsWayIn: the node's sentinel runs and reaches another one, and one of the others
+// has not heard of it yet, or has not had its first answer.
+func onItsWayIn(w fleet.World, g fleet.GroupSpec, node string) bool {
+	c, _ := circleOf(w, g.Name)
+	i := slices.IndexFunc(c.sentinels, func(s seat) bool { return s.Node == node && s.up })
+	if i < 0 || !slices.ContainsFunc(c.sentinels[i].inst.Sentinel.Peers, wellSeen) {
+		return false
+	}
+	return slices.ContainsFunc(c.sentinels, func(s seat) bool {
+		if s.Node == node || !s.up {
+			return false
+		}
+		e, known := entry(s.inst.Sentinel.Peers, c.sentinels[i].Addr)
+		return !known || !down(e.Flags)
+	})
+}
+
+// knows: the sentinel lists another one, by its own id.
+func (s seat) knows(other seat) bool {
+	e, ok := entry(s.inst.Sentinel.Peers, other.Addr)
+	return ok && e.ID == other.ID
 }
 
 // foreign are the entries of a sentinel's lists that are no members: a peer by
