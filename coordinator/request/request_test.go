@@ -547,6 +547,18 @@ func TestANewcomerCounts(t *testing.T) {
 			}
 		})
 	}
+	t.Run("it is the first of all", func(t *testing.T) {
+		to := newTown(t, fleet.Sentinel, 3)
+		to.master, to.dead["n1"] = "n2", true
+		to.join("n4")
+		to.pass()
+		to.ask("n1", "n4")
+		to.until("forgetting", 20, func() bool { return to.w.Requests["r0"].Phase == fleet.RequestForgetting })
+		unheard(to, "n2", "n3")
+		if got := strings.Join(request.Replace(to.w, "n4", "").Refused, "\n"); !strings.Contains(got, "until they are forgotten") {
+			t.Errorf("refused with %q", got)
+		}
+	})
 	t.Run("one that is dead and that nobody heard of", func(t *testing.T) {
 		to := newTown(t, fleet.Sentinel, 5)
 		to.dead["n5"], to.dead["n6"] = true, true
