@@ -40,6 +40,8 @@ type SentinelView struct {
 	Replicas []fleet.Addr
 	// Silence is how long ago the master last answered this sentinel.
 	Silence time.Duration
+	// Heard: the master that it names has answered it since it started.
+	Heard bool
 	// SelfSilence is how long ago the instance that wants to start last answered it,
 	// as the replica that this sentinel knows; 0 where it knows none at its address.
 	SelfSilence time.Duration

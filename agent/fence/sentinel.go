@@ -247,19 +247,33 @@ func succeeded(c Case) (fleet.Addr, bool) {
 // of the silence of a master that it never heard, with half a second for its start.
 const heardMargin = 1500 * time.Millisecond
 
-// survived: a sentinel heard this master and has run ever since, for long, and a replica
-// answers with data. So not all lost their power with this machine, and that replica may
-// have what this one's disk had not synced: it rather waits for the failover than that
-// it takes the last second from a server that has it (promise data-wins). Whether the
+// survived: a sentinel heard this master and has run ever since, and a replica answers
+// with data. So not all lost their power with this machine, and that replica may have
+// what this one's disk had not synced: it rather waits for the failover than that it
+// takes the last second from a server that has it (promise data-wins). Whether the
 // sentinel can promote a replica does not count: it cannot for a second, each time it
 // has counted the master out, until it has asked the replicas anew.
 func survived(c Case) bool {
-	return slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool {
-		return v.Answered && v.Uptime+youngMargin >= c.DownAfter && v.Uptime > v.Silence+heardMargin
-	}) && slices.ContainsFunc(c.Servers, func(s ServerView) bool {
+	return livedOn(c) && slices.ContainsFunc(c.Servers, func(s ServerView) bool {
 		return s.Answered && s.Role == fleet.RoleReplica && (s.Keys > 0 || s.Loading)
 	})
 }
+
+// livedOn finds a sentinel that heard this master and has run ever since. A young one
+// counts only beside one that never heard it, as those of machines that lost their power
+// have not: where all heard it, its process alone has ended, its disk has all, and it
+// need not wait.
+func livedOn(c Case) bool {
+	unheard := slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool { return v.Answered && !heard(v) })
+	return slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool {
+		old := v.Uptime+youngMargin >= c.DownAfter
+		return v.Answered && (old && heard(v) || v.Heard && unheard)
+	})
+}
+
+// heard: the master has answered this sentinel; or the sentinel has run for longer than
+// it has named this master, which ended before it could answer.
+func heard(v SentinelView) bool { return v.Heard || v.Uptime > v.Silence+heardMargin }
 
 // replicaAnswers: a server that answers may be promotable in a moment, when a
 // sentinel has reached it again.

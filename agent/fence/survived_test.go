@@ -25,6 +25,12 @@ func TestMastersOfWhichOneSentinelLivedOn(t *testing.T) {
 		"it heard the master for a moment": {func(v *SentinelView) {
 			v.Uptime, v.Silence = time.Minute+1501*time.Millisecond, time.Minute
 		}, "await-verdict"},
+		"it heard the master, which its uptime does not tell": {func(v *SentinelView) {
+			v.Heard, v.Uptime, v.Silence = true, 5*time.Second, 3654*time.Millisecond
+		}, "await-verdict"},
+		"it heard the master, and is as young": {func(v *SentinelView) {
+			v.Heard, v.Uptime, v.Silence = true, 2*time.Second, 2*time.Second
+		}, "await-verdict"},
 		"it is as young":            {func(v *SentinelView) { v.Uptime, v.Silence = 3*time.Second-1, time.Millisecond }, "young-sentinels"},
 		"it is not young by a hair": {func(v *SentinelView) { v.Uptime, v.Silence = 3*time.Second, time.Millisecond }, "await-verdict"},
 	} {
@@ -35,6 +41,38 @@ func TestMastersOfWhichOneSentinelLivedOn(t *testing.T) {
 			old := &views[2]
 			old.Uptime, old.Silence = time.Hour, 30*time.Second
 			tc.edit(old)
+			d := Decide(Case{
+				Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Sentinels: views,
+				Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"},
+				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}},
+			})
+			if d.Rule != tc.rule || d.Start != (tc.rule == "young-sentinels") {
+				t.Errorf("%s: %s, want %s", d.Rule, d.Reason, tc.rule)
+			}
+		})
+	}
+}
+
+// TestAllSentinelsHeardIt: where no young sentinel has missed the master, none of their
+// machines lost its power when it ended, so its disk has all, and it need not wait. One
+// that has run for long shows that others may have.
+func TestAllSentinelsHeardIt(t *testing.T) {
+	me, other := addr("n1"), addr("n3")
+	for name, tc := range map[string]struct {
+		edit func(last *SentinelView)
+		rule string
+	}{
+		"all did":                  {func(*SentinelView) {}, "young-sentinels"},
+		"one never did":            {func(v *SentinelView) { v.Heard = false }, "await-verdict"},
+		"one that does not answer": {func(v *SentinelView) { v.Heard, v.Answered = false, false }, "young-sentinels"},
+		"one has run for long":     {func(v *SentinelView) { v.Uptime = 3 * time.Second }, "await-verdict"},
+		"one has run for longer than it has named it": {func(v *SentinelView) { v.Heard, v.Uptime, v.Silence = false, time.Minute, time.Second }, "await-verdict"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			views := names(me, 3, func(v *SentinelView) {
+				v.Heard, v.Uptime, v.Silence = true, 2*time.Second, time.Second
+			})
+			tc.edit(&views[2])
 			d := Decide(Case{
 				Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Sentinels: views,
 				Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"},

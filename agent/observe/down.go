@@ -189,7 +189,7 @@ func sentinelView(node string, self fleet.Addr, info redis.View) fence.SentinelV
 	v := fence.SentinelView{
 		Node: node, Answered: true, Names: info.Report.Master, Epoch: info.Report.ConfigEpoch,
 		Flags: info.Report.MasterFlags, Uptime: info.Uptime, Tilt: info.Tilt(),
-		Silence: info.Master.LastAnswer, Usable: info.Report.Usable,
+		Silence: info.Master.LastAnswer, Heard: heard(&info), Usable: info.Report.Usable,
 	}
 	for _, r := range info.Report.Replicas {
 		v.Replicas = append(v.Replicas, r.Addr)
@@ -216,6 +216,13 @@ func reaches(members []fleet.Member, peers []fleet.SeenInstance) []string {
 		}
 	}
 	return out
+}
+
+// heard: the master that the sentinel names has answered it since it started. While its
+// failover is under way, its entry of the master is the old one's.
+func heard(info *redis.View) bool {
+	reached, _ := info.Master.Reached()
+	return reached && info.Master.Addr == info.Report.Master
 }
 
 // awaits: the sentinel leads a failover that has promoted the instance, in whose place it

@@ -126,6 +126,31 @@ func TestReaches(t *testing.T) {
 	}
 }
 
+// TestHeard: a master has answered the sentinel since that one started where its answer is
+// older than the PING that waits for another one; not where the entry is still the old
+// master's, and not where both ages are those of the entry, which count from its making.
+func TestHeard(t *testing.T) {
+	me, other := fleet.Addr{Host: "n1", Port: 6379}, fleet.Addr{Host: "n2", Port: 6379}
+	for name, tc := range map[string]struct {
+		entry           fleet.Addr
+		pending, answer time.Duration
+		want            bool
+	}{
+		"it answered, and ended":              {me, 454 * time.Millisecond, 1505 * time.Millisecond, true},
+		"it answers":                          {me, 0, 103 * time.Millisecond, true},
+		"it never did":                        {me, 2010 * time.Millisecond, 2010 * time.Millisecond, false},
+		"the one that it takes over from did": {other, 454 * time.Millisecond, 1505 * time.Millisecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			info := redis.View{Master: redis.Instance{Addr: tc.entry, PingPending: tc.pending, LastAnswer: tc.answer}}
+			info.Report.Master = me
+			if v := sentinelView("n3", me, info); v.Heard != tc.want {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
 // TestSilenceOfSelf: what the fence learns of a sentinel about the master and about the
 // instance that asks, by whose address and nobody else's.
 func TestSilenceOfSelf(t *testing.T) {

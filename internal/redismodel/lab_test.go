@@ -278,6 +278,16 @@ func (s *stage) entry(n int, field string) string {
 	return fieldOf(v, field)
 }
 
+// heard tells whether a master has answered a sentinel since that one started, by the
+// two ages that Instance.Reached in internal/redis compares.
+func (s *stage) heard(n int, master string) bool {
+	v, err := s.send(s.sentinel(n), s.password, []string{"SENTINEL", "MASTER", master})
+	if err != nil {
+		s.t.Errorf("SENTINEL MASTER %s on sentinel %d: %v", master, n, err)
+	}
+	return atoi(fieldOf(v, "last-ok-ping-reply")) > atoi(fieldOf(v, "last-ping-sent"))+2
+}
+
 func fieldOf(v value, field string) string {
 	for n := 0; n+1 < len(v.list); n += 2 {
 		if v.list[n].text == field {

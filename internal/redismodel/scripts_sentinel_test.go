@@ -32,6 +32,7 @@ func sentinelReplies(s *stage) {
 	for _, field := range []string{"name", "flags", "master-link-status", "master-host", "slave-priority", "role-reported", "master-link-down-time", "replica-announced"} {
 		s.see("replica's %s: %s", field, s.replicaEntry(1, s.redis(2), field))
 	}
+	s.await("an answer of the master tells that there was one", 5*time.Second, func() bool { return s.heard(1, groupName) })
 	s.see("replica's run id is known: %t", s.replicaEntry(1, s.redis(2), "runid") == s.info(s.redis(2), "server", "run_id"))
 	s.see("fields of a replica: %s", s.fields("REPLICAS"))
 	s.see("fields of a peer: %s", s.fields("SENTINELS"))
@@ -45,6 +46,7 @@ func sentinelReplies(s *stage) {
 	s.see("right after a RESET: %s peers, %s replicas", s.entry(1, "num-other-sentinels"), s.entry(1, "num-slaves"))
 	s.see("the file: %d sentinels, %d replicas", len(s.state(1).KnownSentinels), len(s.state(1).KnownReplicas))
 	s.tellSentinel(1, "SENTINEL REMOVE main", "SENTINEL MASTERS", "SENTINEL MONITOR more 1.2.3.4 6379 2", "SENTINEL GET-MASTER-ADDR-BY-NAME more")
+	s.see("it heard a master that nobody reaches: %t", s.heard(1, "more"))
 	s.end(s.sentinel(1), syscall.SIGKILL)
 	s.sentinelConf(1, 2, s.redis(1), nil, fmt.Sprintf("sentinel monitor main %s 6379 2", s.g.host(1)))
 	s.see("a monitor line twice (S3): starts %t", s.starts(s.sentinel(1)))
@@ -239,6 +241,7 @@ func noMajority(s *stage) {
 	time.Sleep(12 * time.Second)
 	s.see("roles: %s %s, flags %s, named %s", strings.Fields(s.role(2))[0], strings.Fields(s.role(3))[0], s.entry(1, "flags"), s.named(1))
 	s.up(s.sentinel(2))
+	s.see("the one that lived on heard the master: %t, one that starts after its end: %t", s.heard(1, groupName), s.heard(2, groupName))
 	s.await("one is promoted", 20*time.Second, func() bool { return s.role(2) == "master" || s.role(3) == "master" })
 	s.await("both sentinels name one", 20*time.Second, func() bool { return s.named(1) == s.named(2) && s.named(1) != "h1:6379" })
 }
