@@ -71,7 +71,7 @@ func All() []Bug {
 		{"a master starts again while the failover that its agent asked for is under way", "two-masters", "kill-and-restart", []Edit{
 			{"agent/fence/fence.go", "return gaveUp(c, decideSentinel(c))", "return decideSentinel(c)"},
 			{"agent/fence/sentinel.go", "\tif v, ok := switching(c.Sentinels); ok {\n\t\treturn hold(", "\tif v, ok := switching(c.Sentinels); ok && false {\n\t\treturn hold("},
-			{"agent/fence/sentinel.go", "if node, replica, ok := promotable(c.Sentinels); ok {", "if node, replica, ok := promotable(c.Sentinels); ok && false {"},
+			{"agent/fence/sentinel.go", "if node, replica, ok := promotable(c.Sentinels, need); ok {", "if node, replica, ok := promotable(c.Sentinels, need); ok && false {"},
 			{"agent/fence/sentinel.go", "if other, ok := replicaAnswers(c); ok && c.DownFor < c.DownAfter+settleMargin {", "if other, ok := replicaAnswers(c); ok && false {"},
 		}},
 		{"an empty server is not held while others hold data", "no-empty-master", "lose-disk", []Edit{
