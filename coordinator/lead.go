@@ -61,6 +61,9 @@ type term struct {
 	written uint64
 	// wroteAt is when written moved last.
 	wroteAt time.Time
+	// restored is Consul's index when this term saw that it was restored from an older
+	// snapshot; 0 where it was not.
+	restored uint64
 	// control is the index of the control record that the pass goes by.
 	control uint64
 	// doubt: a write failed, and may have happened all the same.
@@ -215,6 +218,7 @@ func (t *term) readAnew(ctx context.Context) ([]consul.Entry, error) {
 	}
 	if newest(entries) < t.written {
 		t.log.Warn("Consul no longer holds this coordinator's last write: it was restored from an older snapshot")
+		t.restored = newest(entries)
 	}
 	t.doubt, t.written, t.wroteAt = false, newest(entries), t.now()
 	return entries, nil

@@ -78,7 +78,11 @@ func newWorld(ctx context.Context, s Schedule, dir string, keepTrace bool) (*Wor
 	}
 	w.redis = redismodel.New(redismodel.Options{
 		Seed: s.Seed, Delay: w.delay,
-		Trace: func(_ time.Time, who, what string) { w.trace(who, "%s", what); w.failovers.told(who, what) },
+		Trace: func(_ time.Time, who, what string) {
+			w.trace(who, "%s", what)
+			w.failovers.told(who, what)
+			w.unannounced.told(who, what)
+		},
 	})
 	w.consul = newConsul(w)
 	for i := range s.nodes() {

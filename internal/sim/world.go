@@ -60,6 +60,8 @@ type World struct {
 	// failovers says which were.
 	overtaken atomic.Bool
 	failovers failovers
+	// unannounced are the servers that were promoted without the others' knowledge.
+	unannounced unannounced
 	// promoted: an operator has let a replica be promoted that was left behind.
 	promoted bool
 	// restarted: an operator has restarted a sentinel that waited for whom it promoted.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // twoMasters is how long two servers of the group may take writes at once where no
@@ -17,7 +19,8 @@ const lookForMasters = 50*time.Millisecond + 17*time.Nanosecond
 // "Two masters"), in runs in which nothing but an end, a start or Consul explains it:
 // a cut, a freeze, a second opinion of an operator's and a disk that cannot be written
 // leave the sentinels with two for as long as that page says. So does an operator's
-// SENTINEL FAILOVER by hand, which ends the watch (mendOvertaken).
+// SENTINEL FAILOVER by hand, which ends the watch (mendOvertaken), and a sentinel that
+// ended before it announced its promotion: that server does not count (unannounced).
 func (w *World) watchMasters(ctx context.Context) {
 	if !w.schedule.oneMaster() {
 		return
@@ -26,7 +29,7 @@ func (w *World) watchMasters(ctx context.Context) {
 		var l lookout
 		for ctx.Err() == nil {
 			pause(ctx, lookForMasters)
-			masters := w.takesWrites()
+			masters := slices.DeleteFunc(w.takesWrites(), w.promotedUnannounced)
 			if w.overtaken.Load() {
 				return
 			}
@@ -35,6 +38,12 @@ func (w *World) watchMasters(ctx context.Context) {
 				return
 			}
 		}
+	})
+}
+
+func (w *World) promotedUnannounced(name string) bool {
+	return slices.ContainsFunc(w.nodes, func(n *node) bool {
+		return n.name == name && w.unannounced.has(fleet.Addr{Host: n.host, Port: 6379})
 	})
 }
 
