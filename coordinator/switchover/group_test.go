@@ -3,6 +3,7 @@ package switchover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -162,15 +163,33 @@ func (g *group) ready() {
 // seconds.
 func (g *group) prefer(node string) {
 	g.t.Helper()
-	g.servers[node].Do("CONFIG", "SET", "replica-priority", "10")
+	const first = 10
+	g.servers[node].Do("CONFIG", "SET", "replica-priority", strconv.Itoa(first))
 	until(g.t, 40*time.Second, func() string {
-		for _, s := range g.sentinels {
-			if known := fmt.Sprint(s.Do("SENTINEL", "REPLICAS", "main")); !strings.Contains(known, "slave-priority 10") {
-				return known
-			}
-		}
-		return ""
+		_, f := g.look()
+		return f.notPreferred(g.addr(node), first)
 	})
+}
+
+// addr is where a node's server listens.
+func (g *group) addr(node string) fleet.Addr {
+	for _, m := range g.target.Servers {
+		if m.Node == node {
+			return m.Addr
+		}
+	}
+	g.t.Fatalf("no server on %s", node)
+	return fleet.Addr{}
+}
+
+// notPreferred says which sentinel does not know yet that a replica has a priority.
+func (f facts) notPreferred(addr fleet.Addr, priority int) string {
+	for _, s := range f.sentinels {
+		if !slices.ContainsFunc(s.Report.Replicas, func(r fleet.SeenInstance) bool { return r.Addr == addr && r.Priority == priority }) {
+			return fmt.Sprintf("%+v", s)
+		}
+	}
+	return ""
 }
 
 // facts are one look at a group.

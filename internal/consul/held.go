@@ -14,7 +14,9 @@ type Held struct {
 	session string
 	ttl     time.Duration
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// renewed is when the last successful request for the session began.
+	renewed  time.Time
 	deadline time.Time
 	ended    bool
 }
@@ -30,7 +32,14 @@ func newHeld(l *Lease, session string, began time.Time) *Held {
 func (h *Held) extend(began time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deadline = began.Add(h.ttl - h.ttl/10)
+	h.renewed, h.deadline = began, began.Add(h.ttl-h.ttl/10)
+}
+
+// age is how long ago the session was made or renewed.
+func (h *Held) age() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.renewed)
 }
 
 func (h *Held) end() {

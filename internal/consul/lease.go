@@ -114,11 +114,17 @@ func (l *Lease) hold(ctx context.Context, held *Held, f func(context.Context, *H
 
 // keepRenewed renews at a third of the ttl, earlier by a random part so that
 // coordinators do not beat in step, and moves the fence with each success. It
-// returns the reason when the lease is lost.
+// returns the reason when the lease is lost. A key that was waited for, while a
+// lock-delay ran or Consul was slow, leaves a session of which most is over: that one
+// is renewed at once, or the lease would be lost again within it, which begins the
+// next lock-delay.
 func (l *Lease) keepRenewed(ctx context.Context, held *Held, fence *time.Timer) error {
 	pause := func() time.Duration { return l.ttl/3 - l.jitter("renew", l.ttl/30+1) }
 	retry := newBackoff(l.ttl/60, l.ttl/10, l.jitter, "renew")
 	next := pause()
+	if held.age() > l.ttl/3 {
+		next = 0
+	}
 	failing := false
 	for sleep(ctx, next) {
 		// The ttl counts from when Consul hears of it, which is after now.

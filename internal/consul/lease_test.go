@@ -157,6 +157,44 @@ func TestLeaseRenewsAtAThirdOfItsTTL(t *testing.T) {
 	})
 }
 
+// TestLeaseTakenLate: a key that is had only when most of its session is over is kept.
+// The waits between two tries are the longest and the shortest that there are.
+func TestLeaseTakenLate(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		delay  time.Duration
+		jitter Jitter
+	}{
+		"after a lock-delay":                   {12 * time.Second, func(string, time.Duration) time.Duration { return 0 }},
+		"with hardly anything left":            {13 * time.Second, func(string, time.Duration) time.Duration { return 0 }},
+		"after a lock-delay, with long pauses": {11 * time.Second, func(_ string, most time.Duration) time.Duration { return most - 1 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newFakeStore()
+				s.delay = time.Now().Add(tt.delay)
+				l := s.lease()
+				l.jitter = tt.jitter
+				ctx, cancel := context.WithCancel(t.Context())
+				var lost error
+				_ = l.Run(ctx, func(ctx context.Context, held *Held) error {
+					if age := held.age(); age <= testTTL/3 {
+						t.Errorf("it was taken after %v, which shows nothing", age)
+					}
+					time.Sleep(time.Minute)
+					lost = context.Cause(ctx)
+					cancel()
+					return nil
+				})
+				if lost != nil || s.created != 1 {
+					t.Errorf("%d sessions, lost: %v", s.created, lost)
+				}
+			})
+		})
+	}
+}
+
 func TestCampaign(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

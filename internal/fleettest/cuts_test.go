@@ -16,9 +16,11 @@ const (
 	// cutsAtOnce bounds the fleets that run side by side: most of each one's
 	// time is waiting, so it is more than the machine has cores.
 	cutsAtOnce = 4
-	// cutTTL is the coordinators' lease: short, since half of these tests wait
-	// for it to end, and long enough to be renewed on a machine under load.
-	cutTTL = time.Second
+	// cutTTL is the coordinators' lease: short, since many of these tests wait for it
+	// to end, and longer than the lock-delay of a second by as much as a renewal may
+	// take where several fleets share two cores. One that is not, is lost again and
+	// again: the lock-delay after a loss outlives the next session.
+	cutTTL = 3 * time.Second
 	// cutDownAfter is longer than it takes to start a daemon again, so that no
 	// sentinel has cause to fail over while the group forms.
 	cutDownAfter = 5 * time.Second

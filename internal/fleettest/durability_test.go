@@ -105,8 +105,11 @@ func waitEpoch(t *testing.T, f *Fleet, old int) int {
 	}
 	was := epoch(w)
 	a := f.WaitFor(failoverIn, fmt.Sprintf("whole again after a failover from n%d", old), func(a fleet.Assessment) bool {
+		if a.State != fleet.GroupServing || failing(a) != "" {
+			return false
+		}
 		w, err := f.World(t.Context())
-		return err == nil && a.State == fleet.GroupServing && failing(a) == "" && epoch(w) > was
+		return err == nil && epoch(w) > was
 	})
 	return index(t, a.Master.Node)
 }

@@ -271,7 +271,7 @@ func (f *Fleet) WaitFor(limit time.Duration, what string, ok func(fleet.Assessme
 		if time.Now().After(deadline) {
 			f.t.Fatalf("%s: not within %s; last: %v %s (%s)\n%s\n--- log ---\n%s", what, limit, err, a.State, a.Reason, failing(a), tail(f.Log.String()))
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
