@@ -16,11 +16,9 @@ const (
 	// cutsAtOnce bounds the fleets that run side by side: most of each one's
 	// time is waiting, so it is more than the machine has cores.
 	cutsAtOnce = 4
-	// cutTTL is the coordinators' lease: short, since many of these tests wait for it
-	// to end, and longer than the lock-delay of a second by as much as a renewal may
-	// take where several fleets share two cores. One that is not, is lost again and
-	// again: the lock-delay after a loss outlives the next session.
-	cutTTL = 3 * time.Second
+	// cutTTL is the coordinators' lease: short, since half of these tests wait
+	// for it to end, and long enough to be renewed on a machine under load.
+	cutTTL = time.Second
 	// cutDownAfter is longer than it takes to start a daemon again, so that no
 	// sentinel has cause to fail over while the group forms.
 	cutDownAfter = 5 * time.Second
@@ -33,11 +31,12 @@ const (
 // the one before it: TestCutsLong has that half.
 func TestCuts(t *testing.T) {
 	t.Parallel()
-	cutEach(t, effect.After)
+	cutEach(t, effect.After, cutTTL)
 }
 
-// cutEach cuts every label once, at this point.
-func cutEach(t *testing.T, at effect.Point) {
+// cutEach cuts every label once, at this point, in fleets whose coordinators have a
+// lease of this TTL.
+func cutEach(t *testing.T, at effect.Point, ttl time.Duration) {
 	var done cutLog
 	var workers errgroup.Group
 	workers.SetLimit(cutsAtOnce)
@@ -45,7 +44,7 @@ func cutEach(t *testing.T, at effect.Point) {
 		for _, label := range s.labels {
 			workers.Go(func() error {
 				t.Run(fmt.Sprintf("%s/%s %s", s.name, at, label), func(t *testing.T) {
-					runCut(t, s, label, at)
+					runCut(t, s, label, at, ttl)
 					done.add(label)
 				})
 				return nil
@@ -87,10 +86,10 @@ func (c *cutLog) check(t *testing.T) {
 }
 
 // runCut is one bring-up with one cut in it.
-func runCut(t *testing.T, s scene, label effect.Label, at effect.Point) {
+func runCut(t *testing.T, s scene, label effect.Label, at effect.Point, ttl time.Duration) {
 	_, addr := StandIn(t)
 	f := New(t, &nets, addr)
-	f.LeaseTTL = cutTTL
+	f.LeaseTTL = ttl
 	if s.prepare != nil {
 		s.prepare(t, f)
 	}
