@@ -111,6 +111,11 @@ func tooFewReplicas(s *stage) {
 	s.tell(1, "CONFIG SET min-replicas-to-write 2", "CONFIG SET min-replicas-max-lag 2")
 	s.await("two good ones", 3*time.Second, func() bool { return s.ask(s.redis(1), "SET", "a", "e") == "OK" })
 	s.signal(s.redis(3), syscall.SIGSTOP)
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("the master says %q and %q", s.ask(s.redis(1), "SET", "a", "e"), s.ask(s.redis(1), "INFO", "replication"))
+		}
+	}()
 	took := s.await("one is too few", 6*time.Second, func() bool { return strings.HasPrefix(s.ask(s.redis(1), "SET", "a", "e"), "NOREPLICAS") })
 	s.time("NOREPLICAS", took, 1500*time.Millisecond)
 	s.signal(s.redis(3), syscall.SIGCONT)
