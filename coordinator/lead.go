@@ -50,6 +50,7 @@ type daemon struct {
 	leads  atomic.Bool
 	// forgetGap is Options.ForgetGap.
 	forgetGap time.Duration
+	horizon   horizon
 }
 
 // term is one time of leading: from getting the lease to losing it.
@@ -61,9 +62,6 @@ type term struct {
 	written uint64
 	// wroteAt is when written moved last.
 	wroteAt time.Time
-	// restored is Consul's index when this term saw that it was restored from an older
-	// snapshot; 0 where it was not.
-	restored uint64
 	// control is the index of the control record that the pass goes by.
 	control uint64
 	// doubt: a write failed, and may have happened all the same.
@@ -180,7 +178,10 @@ func (t *term) pass(ctx context.Context, entries []consul.Entry) (settled bool, 
 	}
 	t.control = indexOf(entries, t.keys.Control())
 	w := records.WorldOf(t.fleet, entries, t.now())
-	formable, refused := t.formable(w)
+	if t.horizon.look(w.Control, newest(entries)) {
+		t.log.Warn("Consul's committed epoch is lower than this coordinator saw it: Consul was restored from an older snapshot")
+	}
+	formable, refused := t.formable(t.horizon.above(w))
 	p := plan.Next(formable, t.mint)
 	t.tellHalt(p.Halt)
 	t.requests = len(request.Open(w)) > 0
@@ -218,7 +219,7 @@ func (t *term) readAnew(ctx context.Context) ([]consul.Entry, error) {
 	}
 	if newest(entries) < t.written {
 		t.log.Warn("Consul no longer holds this coordinator's last write: it was restored from an older snapshot")
-		t.restored = newest(entries)
+		t.horizon.restored = newest(entries)
 	}
 	t.doubt, t.written, t.wroteAt = false, newest(entries), t.now()
 	return entries, nil

@@ -27,7 +27,7 @@ func (t *term) formable(w fleet.World) (fleet.World, []fleet.Event) {
 				"start the coordinators with the key that sealed it", err)
 		}
 	}
-	if node, found := unheard(w, t.restored); found {
+	if node, found := unheard(w, t.horizon.restored); found {
 		for _, g := range w.Spec.Spec.Groups {
 			if _, formed := w.Groups[g.Name]; !formed {
 				refused[g.Name] = fmt.Sprintf("Consul was restored from an older snapshot, and the agent of %s has not reported since: "+

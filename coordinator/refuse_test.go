@@ -22,7 +22,7 @@ func TestElectionAfterARestore(t *testing.T) {
 		"one has not, and its agent is gone": {restored, map[string]fleet.ReportRecord{"n1": {Alive: true, Index: 51}, "n2": {Index: 50}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			term := &term{daemon: &daemon{}, restored: tc.restored}
+			term := &term{daemon: &daemon{horizon: horizon{restored: tc.restored}}}
 			w := fleet.World{
 				Spec:    &fleet.SpecRecord{Spec: fleet.Spec{Groups: []fleet.GroupSpec{{Name: "main"}, {Name: "more"}}}},
 				Groups:  map[string]fleet.Group{"main": {Name: "main"}},

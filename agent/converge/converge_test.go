@@ -253,6 +253,36 @@ func TestPriorityOfAReturningReplica(t *testing.T) {
 	}
 }
 
+// TestPriorityBesideAPromotedServer: a replica that comes back while another one was
+// promoted out of its history is not promoted in that one's place, although its sentinels
+// still name the master before (S19, data-wins; simulation, seed 3594).
+func TestPriorityBesideAPromotedServer(t *testing.T) {
+	master, other := addr("n2", 6379), addr("n3", 6379)
+	for name, tc := range map[string]struct {
+		other fleet.Role
+		was   string
+		want  int
+	}{
+		"promoted out of its history": {fleet.RoleMaster, "mine", 0},
+		"promoted out of another one": {fleet.RoleMaster, "other", 100},
+		"a replica":                   {fleet.RoleReplica, "mine", 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := goal(fleet.KindRedis, nil)
+			in := Instance{Identity: group, Memory: Memory{Started: true, HadData: true, ReplID: "mine"},
+				Disk:    Disk{Follows: master, Dataset: fleet.Dataset{Present: true}},
+				Servers: []fence.ServerView{{Addr: master}, {Addr: other, Answered: true, Role: tc.other, Keys: 3, ReplID: "next", ReplID2: tc.was}}}
+			for range 3 {
+				in.Sentinels = append(in.Sentinels, fence.SentinelView{Answered: true, Names: master, Uptime: time.Second})
+			}
+			out := Plan(g, Facts{Now: time.Now(), Instances: map[fleet.InstanceID]Instance{g.Instances[0].ID: in}})
+			if len(out.Steps) != 1 || out.Steps[0].Follow != master || out.Steps[0].Priority != tc.want {
+				t.Errorf("%+v %v, want priority %d", out.Steps, out.Reasons, tc.want)
+			}
+		})
+	}
+}
+
 // TestPriorityBesideAServerThatIsFurther: without an append-only file a replica comes
 // back with its last snapshot, and one that went on has what it lacks, also where
 // that one is no master and is kept from a promotion itself (S19, data-wins).

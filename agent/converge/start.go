@@ -68,7 +68,8 @@ const aloneFor = time.Minute
 
 // leftBehind: the replica holds data, and the group took writes without it, so
 // that it would lose them as the next master: its master answers and holds data,
-// or another server that answers has gone further, or a sentinel heard its master
+// or another server that answers has gone further or was promoted, of which its sentinel
+// may not have told the others yet (simulation, seed 3594), or a sentinel heard its master
 // after it, or most sentinels have run all the time. Sentinel itself takes a replica that
 // has never had a link since its start for a good one, however old its data is
 // (hazard S19; seen on Redis 7.0.15: 500 of 501 acknowledged writes lost). After a
@@ -81,6 +82,9 @@ func leftBehind(g *fleet.InstanceGoal, in Instance, c fence.Case, master fleet.A
 	if slices.ContainsFunc(in.Servers, func(s fence.ServerView) bool {
 		return s.Addr == master && s.Answered && (s.Keys > 0 || s.Loading)
 	}) || outrun(c) || outlived(c, master) {
+		return true
+	}
+	if _, promoted := fence.Succeeded(c); promoted {
 		return true
 	}
 	ran := 0

@@ -113,7 +113,7 @@ func decideNamed(c Case, need int) Decision {
 	if d, newer := newerElsewhere(c); newer {
 		return untilRestarted(c, d)
 	}
-	if other, ok := succeeded(c); ok {
+	if other, ok := Succeeded(c); ok {
 		return hold("await-failover", fmt.Sprintf(
 			"it was the master; %s answers as a master that was promoted out of its history, and no sentinel says so yet: waiting until they do", other))
 	}
@@ -229,12 +229,12 @@ func young(views []SentinelView, downAfter time.Duration) int {
 	return n
 }
 
-// succeeded: another server was promoted while this one was down, and takes writes. The
+// Succeeded: another server was promoted while this one was down, and takes writes. The
 // sentinel that led that failover has not told the others; where it ended or stalls
 // (hazard S16), they name this node until it is back or lead a failover of their own,
 // which finds the same server. A master of another history is none of that (S14): it is
 // for the sentinels to make it a replica of this one.
-func succeeded(c Case) (fleet.Addr, bool) {
+func Succeeded(c Case) (fleet.Addr, bool) {
 	for _, s := range c.Servers {
 		if s.Answered && s.Role == fleet.RoleMaster && c.Self.ReplID != "" && s.ReplID2 == c.Self.ReplID {
 			return s.Addr, true

@@ -165,7 +165,7 @@ func epochs(w fleet.World) (committed, highest uint64) {
 	if w.Control != nil {
 		committed = w.Control.Committed
 	}
-	highest = committed
+	highest = max(committed, w.Highest)
 	for _, g := range w.Goals {
 		highest = max(highest, g.Epoch)
 	}

@@ -181,6 +181,10 @@ func TestEpochs(t *testing.T) {
 				assesstest.Edit(*w, node, func(r *fleet.ReportRecord) { r.Report.Epoch = w.Control.Committed + 7 })
 			}
 		}, []string{"n1", "n2", "n3"}, func(c uint64) uint64 { return c + 8 }},
+		"epochs that were committed before Consul was restored are left out": {func(w *fleet.World) {
+			delete(w.Goals, "n3")
+			w.Highest = w.Control.Committed + 4
+		}, []string{"n3"}, func(c uint64) uint64 { return c + 5 }},
 		"an agent that tells later that it is ahead is overtaken too": {func(w *fleet.World) {
 			ahead := w.Goals["n3"].Epoch + 1
 			for _, node := range []string{"n1", "n2"} { // written anew before n3 had reported

@@ -98,6 +98,9 @@ type World struct {
 	Now     time.Time
 	Spec    *SpecRecord
 	Control *Control
+	// Highest is the highest epoch that the reader ever saw committed; 0 where it does not
+	// know. It is above Control's after Consul was restored from an older snapshot.
+	Highest uint64
 	Groups  map[string]Group
 	Goals   map[string]Goal
 	Reports map[string]ReportRecord

@@ -127,9 +127,11 @@ func (s *server) psync(client *session, replid, next string) (value, bool) {
 }
 
 // fullSync begins a snapshot for all replicas that wait for one, unless one is
-// under way: then the next begins when that has ended.
+// under way: then the next begins when that has ended. It ends when all is sent, not
+// when a replica says that it has it: one whose machine lost its power meanwhile, whose
+// connection nobody closes, is dropped like any that is silent, and holds up no other.
 func (s *server) fullSync() {
-	if slices.ContainsFunc(s.replicas, func(r *replica) bool { return r.state == replicaLoads }) {
+	if s.snapshots {
 		return
 	}
 	snap := snapshot{data: maps.Clone(s.data), replid: s.replid, offset: s.offset}
@@ -147,12 +149,17 @@ func (s *server) fullSync() {
 	if len(served) == 0 {
 		return
 	}
+	s.snapshots = true
 	s.p.after(snapshotTime, func() {
 		for _, r := range served {
 			r.client.c.send(snap)
+			r.ackedAt = time.Now()
 		}
 	})
-	s.p.after(2*snapshotTime, s.fullSync)
+	s.p.after(2*snapshotTime, func() {
+		s.snapshots = false
+		s.fullSync()
+	})
 }
 
 // feed puts a command into the stream.
@@ -201,7 +208,8 @@ func (s *server) replicaCron() {
 		s.feed([]string{pingText})
 	}
 	for _, r := range slices.Clone(s.replicas) {
-		if r.state == replicaOnline && time.Since(r.ackedAt) > s.seconds("repl-timeout") {
+		sent := r.state == replicaOnline || r.state == replicaLoads && !r.ackedAt.IsZero()
+		if sent && time.Since(r.ackedAt) > s.seconds("repl-timeout") {
 			s.p.w.trace(s.p.name, "disconnects timed out replica %s", r.addr)
 			s.hangUp(r.client)
 		}

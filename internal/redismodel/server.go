@@ -29,7 +29,9 @@ type server struct {
 
 	history
 	replicas []*replica
-	waitings []*waiting
+	// snapshots: a full sync is being sent.
+	snapshots bool
+	waitings  []*waiting
 	// lastPing is when the replicas were last sent a PING in the stream.
 	lastPing time.Time
 	// master is the address that the server follows; zero for a master.
