@@ -131,6 +131,7 @@ func prepare(ctx context.Context, o Options) (*agent, error) {
 	if a.store, err = state.Open(a.cfg.StateDir); err != nil {
 		return nil, unwritable(err, a.cfg.StateDir)
 	}
+	a.store.Clock = a.outside.Clock
 	if err := a.remembered(ctx); err != nil {
 		return nil, err
 	}

@@ -208,6 +208,7 @@ func (a *agent) remember(ctx context.Context, g fleet.InstanceGoal, s *observe.S
 		m.HadData, m.ReplID = keys(*s) > 0, s.Info.ReplID
 		m.Lineages = m.Lineages.With(s.Info.ReplID2, s.FileLineage, s.Info.ReplID)
 		m.Served = m.Served || g.Seed == nil
+		m.Boot = s.Facts.Boot
 		m.Retried = m.Retried && s.Info.Uptime < trustedAfter
 		if s.EmptyMark != "" {
 			m.EmptyMark = s.EmptyMark

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redfleet/redfleet/agent/observe"
 	"github.com/redfleet/redfleet/agent/preflight"
+	"github.com/redfleet/redfleet/agent/state"
 	"github.com/redfleet/redfleet/internal/consul"
 	"github.com/redfleet/redfleet/internal/engine"
 	"github.com/redfleet/redfleet/internal/fleet"
@@ -31,6 +32,8 @@ type Outside struct {
 	// Jitter spreads what repeats.
 	Jitter    consul.Jitter
 	MachineID string
+	// Clock tells one boot of the machine from another.
+	Clock state.Clock
 }
 
 // Network is how an agent reaches instances and is reached itself.

@@ -364,9 +364,12 @@ func TestStepsInFull(t *testing.T) {
 		fenced, quick bool
 		rule          string
 	}{
-		"a first start":         {seeded("n1", true), Instance{Identity: group}, true, false, false, "seed"},
-		"a return":              {nil, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: votes("n1")}, true, true, false, "no-replica"},
-		"a quick restart":       {restart, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: canPromote, DownSince: now}, true, true, true, fence.RuleQuickRestart},
+		"a first start":   {seeded("n1", true), Instance{Identity: group}, true, false, false, "seed"},
+		"a return":        {nil, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: votes("n1")}, true, true, false, "no-replica"},
+		"a quick restart": {restart, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: canPromote, DownSince: now}, true, true, true, fence.RuleQuickRestart},
+		"in the same boot of the machine": {restart, Instance{Identity: group, Memory: Memory{Started: true, HadData: true, Boot: "b"}, Boot: "b", Disk: data, Sentinels: canPromote, DownSince: now},
+			true, true, true, fence.RuleQuickRestart},
+		"none after a boot":     {restart, Instance{Identity: group, Memory: ran, Boot: "b", Disk: data, Sentinels: canPromote, DownSince: now}, false, false, false, "await-failover"},
 		"none without the wish": {nil, Instance{Identity: group, Memory: ran, Disk: data, Sentinels: canPromote, DownSince: now}, false, false, false, "await-failover"},
 		"nothing to decide":     {nil, Instance{Identity: group, Unit: fleet.UnitStatus{State: fleet.UnitActive}, Redis: &Redis{AOF: true}}, false, false, false, ""},
 	} {

@@ -25,7 +25,9 @@ type Instance struct {
 	// instance is then left alone.
 	Problem string
 	Memory  Memory
-	Disk    Disk
+	// Boot is the machine's boot, as it is now.
+	Boot string
+	Disk Disk
 	// Origin is the unit that an adopted instance comes from; nil for any other.
 	Origin *Origin
 	// Redis and Sentinel are there when the process answers.
@@ -57,6 +59,8 @@ type Memory struct {
 	ReplID string `json:"replid,omitempty"`
 	// Lineages are all that it, or its files while it ran, were seen with.
 	Lineages Lineages `json:"lineages,omitempty"`
+	// Boot is the machine's boot in which it was last seen running.
+	Boot string `json:"boot,omitempty"`
 	// EmptyMark is the mark of its append-only files when it was last seen
 	// without a key: files with that mark hold none.
 	EmptyMark string `json:"empty_mark,omitempty"`

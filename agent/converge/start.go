@@ -137,7 +137,8 @@ func fenceCase(g *fleet.InstanceGoal, in Instance, now time.Time) fence.Case {
 			Ran: in.Memory.ReplID != "", Volatile: !g.Config.Persistent(), Lineages: in.Memory.Lineages.List(),
 			Lineage: in.Disk.Dataset.ReplID, Offset: in.Disk.Dataset.Offset,
 			DataBytes: in.Disk.Bytes, Retried: in.Memory.Retried,
-			GaveUp: in.Memory.GaveUp != GaveUp{}, Asked: in.Memory.GaveUp.Sentinel,
+			Rebooted: in.Memory.Boot != in.Boot,
+			GaveUp:   in.Memory.GaveUp != GaveUp{}, Asked: in.Memory.GaveUp.Sentinel,
 		},
 		Sentinels: in.Sentinels, Servers: in.Servers, Seed: g.Seed,
 	}

@@ -60,10 +60,11 @@ func answers(views []SentinelView, node string) bool {
 // sentinel can begin a failover before it answers again. All that answer must be
 // far from counting it as down, they must be a majority, and the quorum no smaller,
 // so that those that do not answer can begin none either. It has its data, which is
-// little enough to be loaded in time, and it gets one such try.
+// little enough to be loaded in time, and it gets one such try. A machine that was booted
+// since may have lost what a replica has (promise data-wins).
 func quickRestart(c Case, need int) (Decision, bool) {
 	switch {
-	case !c.Restart, c.Self.Retried, c.Self.GaveUp, c.Quorum < need:
+	case !c.Restart, c.Self.Retried, c.Self.Rebooted, c.Self.GaveUp, c.Quorum < need:
 		return Decision{}, false
 	case c.Self.HadData && !c.Self.HasData:
 		return Decision{}, false

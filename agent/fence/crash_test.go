@@ -71,6 +71,7 @@ func TestQuickRestart(t *testing.T) {
 		"all in order":                          {func(*Case) {}, true},
 		"on_crash is failover":                  {func(c *Case) { c.Restart = false }, false},
 		"it was tried already":                  {func(c *Case) { c.Self.Retried = true }, false},
+		"its machine was booted since":          {func(c *Case) { c.Self.Rebooted = true }, false},
 		"a quorum below the majority":           {func(c *Case) { c.Quorum = 1 }, false},
 		"its data is gone":                      {func(c *Case) { c.Self.HasData = false }, false},
 		"it never had data":                     {func(c *Case) { c.Self.HasData, c.Self.HadData = false, false }, true},

@@ -102,6 +102,9 @@ type Self struct {
 	// Retried: it was started again as the master after a crash, and has not run
 	// long enough since to be trusted with a second time.
 	Retried bool
+	// Rebooted: the machine may have lost its power since it was last seen running, and with
+	// it what its disk had not synced.
+	Rebooted bool
 }
 
 // Case is all that a decision rests on.

@@ -153,6 +153,9 @@ func (o *Observer) files(g fleet.InstanceGoal) Seen {
 	if err == nil {
 		_, err = o.Store.Instance(g.ID, &s.Facts.Memory)
 	}
+	if err == nil {
+		s.Facts.Boot, err = o.Store.Boot()
+	}
 	if err != nil {
 		s.Facts.Problem = err.Error()
 	}

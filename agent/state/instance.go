@@ -115,6 +115,12 @@ func (s *Store) clock() (down, error) {
 	return down{Boot: strings.TrimSpace(string(boot)), Since: time.Duration(ts.Nano())}, nil
 }
 
+// Boot names this boot of the machine.
+func (s *Store) Boot() (string, error) {
+	now, err := s.clock()
+	return now.Boot, err
+}
+
 // ClearDown forgets it: the instance is about to start.
 func (s *Store) ClearDown(id fleet.InstanceID) error {
 	err := os.Remove(filepath.Join(s.dir, downFile(id)))

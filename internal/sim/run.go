@@ -166,7 +166,7 @@ func (w *World) runAgent(ctx context.Context, p *process, n *node) error {
 		Config: w.agentConfig(n), Log: w.logger(p), Hook: p.hook,
 		Outside: agent.Outside{
 			Network: p, FindEngine: w.findEngine, Consul: p, Supervisor: s.hand(p), Random: &p.stream, Jitter: p.jitter,
-			MachineID: n.host,
+			MachineID: n.host, Clock: w.clockOf(n.host),
 			Preflight: func(context.Context, fleet.Goal) preflight.Document { return preflight.Document{OK: true} },
 		},
 	})
