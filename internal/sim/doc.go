@@ -17,6 +17,7 @@
 //	faults.go      how each event of a schedule is carried out
 //	clients.go     clients that write
 //	overtaken.go   what an operator does about hazard S22
+//	twin.go        what an operator does about a ghost of a second machine
 //	unannounced.go which promotions nobody was told of
 //	behind.go      what an operator does where all replicas are kept back (S19)
 //	invariants.go  the promises, as they can be judged here: judge

@@ -51,6 +51,7 @@ func (w *World) settle(ctx context.Context) {
 		}
 		w.flushUnwritten(verdict)
 		w.stopStrays(verdict)
+		w.forgetTwin(ctx, verdict)
 		if verdict == "" || excused && w.now() > w.schedule.end()+10*time.Second {
 			break
 		}

@@ -66,6 +66,8 @@ type World struct {
 	promoted bool
 	// restarted: an operator has restarted a sentinel that waited for whom it promoted.
 	restarted bool
+	// resetAt is when an operator has reset a sentinel by hand.
+	resetAt time.Duration
 	// flushed are the nodes on which an operator has taken redfleet's probe away.
 	flushed []string
 	waits   sync.WaitGroup
