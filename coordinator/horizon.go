@@ -15,8 +15,10 @@ type horizon struct {
 
 // look takes the control record as it is now, with Consul's index; nil where Consul has
 // none, which package plan stops at. It tells whether Consul was restored since the last
-// look. A fleet with another identity begins anew.
+// look. A fleet with another identity begins anew; a Consul whose index is lower than when
+// it was restored is another one, and what is there now was written since.
 func (h *horizon) look(c *fleet.Control, index uint64) (restored bool) {
+	h.restored = min(h.restored, index)
 	switch {
 	case c == nil:
 		return false
@@ -28,6 +30,9 @@ func (h *horizon) look(c *fleet.Control, index uint64) (restored bool) {
 	h.highest, h.last = max(h.highest, c.Committed), c.Committed
 	return restored
 }
+
+// plans notes an epoch that is about to be committed: its answer may be lost.
+func (h *horizon) plans(epoch uint64) { h.highest = max(h.highest, epoch) }
 
 // above gives the world to plan by. Agents may follow goals of the epochs that Consul
 // does not know any more, which they have not reported here since, and one epoch must

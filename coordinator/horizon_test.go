@@ -25,8 +25,13 @@ func TestHorizon(t *testing.T) {
 		{"f", 1, 22, true, 22, 4},
 		{"f", 2, 40, false, 22, 4},
 		{"", 0, 50, false, 22, 0}, // emptied
+		{"f", 4, 9, false, 9, 4},  // rebuilt in another Consul
+		{"f", 4, 30, false, 9, 4},
 		{"other", 1, 60, false, 0, 1},
 	} {
+		if i == 3 {
+			h.plans(2) // one that is lower than what was committed
+		}
 		var c *fleet.Control
 		if tc.fleet != "" {
 			c = &fleet.Control{FleetID: tc.fleet, Committed: tc.epoch}
@@ -37,5 +42,9 @@ func TestHorizon(t *testing.T) {
 		if w := h.above(fleet.World{Control: c}); w.Highest != tc.plan {
 			t.Errorf("look %d: plans above %d, want %d", i, w.Highest, tc.plan)
 		}
+	}
+	h.plans(7)
+	if w := h.above(fleet.World{Control: &fleet.Control{FleetID: "other", Committed: 1}}); w.Highest != 7 {
+		t.Errorf("plans above %d after a commit whose answer was lost, want 7", w.Highest)
 	}
 }

@@ -107,9 +107,8 @@ func (t *term) writeGoals(ctx context.Context, w fleet.World, p plan.Plan) error
 		return err
 	}
 	last := consul.CheckIndex(t.keys.Control(), t.control)
-	var control *fleet.Control
 	if len(p.Goals) > 0 {
-		control = &fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Committed: p.Epoch, Recipient: t.key.Recipient()}
+		control := fleet.Control{Format: fleet.Format, FleetID: p.FleetID, Committed: p.Epoch, Recipient: t.key.Recipient()}
 		if w.Control != nil {
 			control.FleetID = w.Control.FleetID
 			control.Recipient = cmp.Or(w.Control.Recipient, control.Recipient)
@@ -126,11 +125,8 @@ func (t *term) writeGoals(ctx context.Context, w fleet.World, p plan.Plan) error
 	}
 	for i, batch := range batches {
 		if i == len(batches)-1 {
-			err := t.do(ctx, LabelCommit, append(batch, last))
-			if err == nil {
-				t.horizon.look(control, 0)
-			}
-			return err
+			t.horizon.plans(p.Epoch)
+			return t.do(ctx, LabelCommit, append(batch, last))
 		}
 		batch = append(batch, consul.CheckIndex(t.keys.Control(), t.control))
 		if err := t.do(ctx, LabelGoals, batch); err != nil {

@@ -32,11 +32,18 @@ func untilRestarted(c Case, d Decision) Decision {
 // sentinelCommand, IS-MASTER-DOWN-BY-ADDR); nobody is elected until this server answers
 // (simulation, seed 9141: the third sentinel had lost its disk).
 func outvoted(views []SentinelView, v SentinelView, need int) bool {
-	votes := v.Usable
+	votes, waits := v.Usable, false
 	for _, other := range views {
-		if other.Answered && other.Awaits && slices.Contains(v.Reaches, other.Node) {
-			votes--
+		if !other.Answered || other.Node == v.Node {
+			continue
+		}
+		reached := slices.Contains(v.Reaches, other.Node)
+		if other.Awaits && reached {
+			votes, waits = votes-1, true
+		}
+		if !other.Awaits && !reached {
+			votes++ // it may reach that one in a moment
 		}
 	}
-	return votes < v.Usable && votes < need
+	return waits && votes < need
 }

@@ -260,14 +260,12 @@ func survived(c Case) bool {
 }
 
 // livedOn finds a sentinel that heard this master and has run ever since. A young one
-// counts only beside one that never heard it, as those of machines that lost their power
-// have not: where all heard it, its process alone has ended, its disk has all, and it
-// need not wait.
+// counts only where this machine was booted since: else the master's process alone has
+// ended, its disk has all, and it need not wait.
 func livedOn(c Case) bool {
-	unheard := slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool { return v.Answered && !heard(v) })
 	return slices.ContainsFunc(c.Sentinels, func(v SentinelView) bool {
 		old := v.Uptime+youngMargin >= c.DownAfter
-		return v.Answered && (old && heard(v) || v.Heard && unheard)
+		return v.Answered && (old && heard(v) || v.Heard && c.Self.Rebooted)
 	})
 }
 

@@ -43,7 +43,7 @@ func TestMastersOfWhichOneSentinelLivedOn(t *testing.T) {
 			tc.edit(old)
 			d := Decide(Case{
 				Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Sentinels: views,
-				Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"},
+				Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1", Rebooted: true},
 				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}},
 			})
 			if d.Rule != tc.rule || d.Start != (tc.rule == "young-sentinels") {
@@ -53,33 +53,43 @@ func TestMastersOfWhichOneSentinelLivedOn(t *testing.T) {
 	}
 }
 
-// TestAllSentinelsHeardIt: where no young sentinel has missed the master, none of their
-// machines lost its power when it ended, so its disk has all, and it need not wait. One
-// that has run for long shows that others may have.
-func TestAllSentinelsHeardIt(t *testing.T) {
+// TestYoungSentinelsHeardIt: young sentinels that heard the master show, where its machine
+// was booted since, that not all lost their power: a replica may have what its disk has
+// not. Where its process alone ended the disk has all, and it need not wait. One sentinel
+// that has run for long shows it in any case.
+func TestYoungSentinelsHeardIt(t *testing.T) {
 	me, other := addr("n1"), addr("n3")
+	const young, waits = "young-sentinels", "await-verdict"
 	for name, tc := range map[string]struct {
-		edit func(last *SentinelView)
-		rule string
+		edit              func(views []SentinelView)
+		crashed, rebooted string
 	}{
-		"all did":                  {func(*SentinelView) {}, "young-sentinels"},
-		"one never did":            {func(v *SentinelView) { v.Heard = false }, "await-verdict"},
-		"one that does not answer": {func(v *SentinelView) { v.Heard, v.Answered = false, false }, "young-sentinels"},
-		"one has run for long":     {func(v *SentinelView) { v.Uptime = 3 * time.Second }, "await-verdict"},
-		"one has run for longer than it has named it": {func(v *SentinelView) { v.Heard, v.Uptime, v.Silence = false, time.Minute, time.Second }, "await-verdict"},
+		"all did":                  {func([]SentinelView) {}, young, waits},
+		"one never did":            {func(v []SentinelView) { v[2].Heard = false }, young, waits},
+		"one that does not answer": {func(v []SentinelView) { v[2] = SentinelView{Node: "c", Heard: true} }, young, waits},
+		"one alone did":            {func(v []SentinelView) { v[1].Heard, v[2].Heard = false, false }, young, waits},
+		"nobody did":               {func(v []SentinelView) { v[0].Heard, v[1].Heard, v[2].Heard = false, false, false }, young, young},
+		"nobody who answers did": {func(v []SentinelView) {
+			v[0].Heard, v[1].Heard, v[2] = false, false, SentinelView{Node: "c", Heard: true}
+		}, young, young},
+		"one has run for long":                        {func(v []SentinelView) { v[2].Uptime = 3 * time.Second }, waits, waits},
+		"one has run for longer than it has named it": {func(v []SentinelView) { v[2].Heard, v[2].Uptime, v[2].Silence = false, time.Minute, time.Second }, waits, waits},
 	} {
 		t.Run(name, func(t *testing.T) {
-			views := names(me, 3, func(v *SentinelView) {
-				v.Heard, v.Uptime, v.Silence = true, 2*time.Second, time.Second
-			})
-			tc.edit(&views[2])
-			d := Decide(Case{
-				Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Sentinels: views,
-				Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1"},
-				Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}},
-			})
-			if d.Rule != tc.rule || d.Start != (tc.rule == "young-sentinels") {
-				t.Errorf("%s: %s, want %s", d.Rule, d.Reason, tc.rule)
+			for _, rebooted := range []bool{false, true} {
+				views := names(me, 3, func(v *SentinelView) {
+					v.Heard, v.Uptime, v.Silence = true, 2*time.Second, time.Second
+				})
+				tc.edit(views)
+				d := Decide(Case{
+					Topology: fleet.Sentinel, DownAfter: 5 * time.Second, Sentinels: views,
+					Self:    Self{Addr: me, HasData: true, HadData: true, ReplID: "L1", Rebooted: rebooted},
+					Servers: []ServerView{{Addr: other, Answered: true, Role: fleet.RoleReplica, Keys: 1}},
+				})
+				want := map[bool]string{false: tc.crashed, true: tc.rebooted}[rebooted]
+				if d.Rule != want || d.Start != (want == young) {
+					t.Errorf("booted since: %v: %s: %s, want %s", rebooted, d.Rule, d.Reason, want)
+				}
 			}
 		})
 	}

@@ -140,11 +140,11 @@ func byFlags(flags string) vote {
 	return seesUp
 }
 
-// lost are the flags of an instance that a sentinel cannot speak to now.
 // Reached: by these flags a sentinel neither counts an instance out nor has lost its
 // connection to it.
 func Reached(flags string) bool { return !flagged(flags, lost()...) }
 
+// lost are the flags of an instance that a sentinel cannot speak to now.
 func lost() []string { return []string{"s_down", "o_down", "disconnected"} }
 
 // flagged: one of the words stands among a sentinel's flags.

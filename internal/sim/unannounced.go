@@ -29,6 +29,10 @@ func (u *unannounced) told(sentinel, event string) {
 	}
 	server, promotes := u.promotes[sentinel]
 	switch {
+	case words[0] == "follows", !promotes && (words[0] == "ends:" || event == "loses power"):
+		delete(u.servers, sentinel) // it is no master any more; here it is a server that tells
+	case words[0] == "+switch-master" && words[1] == "main":
+		delete(u.servers, words[4]+":"+words[5]) // a sentinel knows
 	case strings.HasPrefix(event, "+failover-state-wait-promotion slave ") && strings.Contains(event, " @ main "):
 		u.promotes[sentinel] = words[2]
 	case !promotes:
@@ -40,7 +44,7 @@ func (u *unannounced) told(sentinel, event string) {
 	}
 }
 
-// has: a server was promoted so, at any time before.
+// has: a server was promoted so, and is a master still of which no sentinel knows.
 func (u *unannounced) has(server fleet.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

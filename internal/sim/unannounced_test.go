@@ -27,6 +27,11 @@ func TestUnannounced(t *testing.T) {
 		"it says something else":       {[]told{promotes, {two, "+promoted-slave " + at}, {two, "loses power"}}, true},
 		"it was only chosen":           {[]told{{two, "+selected-slave " + at}, {two, "loses power"}}, false},
 		"in another group":             {[]told{{two, "+failover-state-wait-promotion slave 10.0.0.3:6379 10.0.0.3 6379 @ more 10.0.0.1 6380"}, {two, "loses power"}}, false},
+		"it is demoted":                {[]told{promotes, {two, "loses power"}, {"10.0.0.3:6379", "follows 10.0.0.2:6379 from offset 1504 of f7ee2e79"}}, false},
+		"its server ends":              {[]told{promotes, {two, "loses power"}, {"10.0.0.3:6379", "ends: killed"}}, false},
+		"its server loses power":       {[]told{promotes, {two, "loses power"}, {"10.0.0.3:6379", "loses power"}}, false},
+		"a sentinel knows of it":       {[]told{promotes, {two, "loses power"}, {one, "+switch-master main 10.0.0.1 6379 10.0.0.3 6379"}}, false},
+		"a sentinel knows of another":  {[]told{promotes, {two, "loses power"}, {one, "+switch-master main 10.0.0.1 6379 10.0.0.4 6379"}}, true},
 		"it ends again, after another": {[]told{promotes, {two, "loses power"}, {two, "ends: killed"}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
