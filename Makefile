@@ -13,6 +13,10 @@ BUILD_VCS := $(if $(shell git rev-parse --verify --quiet HEAD 2>/dev/null),true,
 # tests at once than cores, since most of them wait for a failover. Vet is part of
 # make check; here it would take an eighth of the time.
 TEST_FLAGS := -race -count=1 -vet=off -parallel=4 -timeout=8m
+# A program with the race detector waits a second at its exit for reports of other
+# goroutines (atexit_sleep_ms). There are 60 of them and what they start, and
+# goroutines end before their owner here.
+test test-long: export GORACE := atexit_sleep_ms=50
 
 .PHONY: help
 help: ## list what you can make

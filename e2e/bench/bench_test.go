@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -53,20 +52,22 @@ func TestCounterKnowsWhoAsks(t *testing.T) {
 	stranger := exec.Command("bash", "-c", `for i in 1 2 3; do
 		exec 3<>"/dev/tcp/${0/:/\/}"; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3; exec 3>&-
 	done`, c.addr)
-	var work sync.WaitGroup
-	work.Go(func() {
-		time.Sleep(100 * time.Millisecond)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		for !c.counting() {
+			time.Sleep(time.Millisecond)
+		}
 		ask()
 		ask()
 		if out, err := stranger.CombinedOutput(); err != nil {
 			t.Errorf("%v: %s", err, out)
 		}
-	})
-	counts, err := c.countFor(t.Context(), time.Second, []int{os.Getpid()})
+	}()
+	counts, err := c.countUntil(t.Context(), asked, []int{os.Getpid()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	work.Wait()
 	if counts[os.Getpid()] != 2 || counts[0] != 3 {
 		t.Errorf("counted %v, want 2 of this process and 3 of others", counts)
 	}

@@ -61,21 +61,25 @@ func startCounter(target string) (*counter, error) {
 
 func (c *counter) close() error { return c.server.Close() }
 
-// countFor counts the requests that these processes begin within the window.
-func (c *counter) countFor(ctx context.Context, window time.Duration, pids []int) (map[int]int, error) {
+// countUntil counts the requests that these processes begin before the end.
+func (c *counter) countUntil(ctx context.Context, end <-chan struct{}, pids []int) (map[int]int, error) {
 	c.mu.Lock()
 	c.owners, c.counts, c.pids, c.lost = map[string]int{}, map[int]int{}, pids, nil
 	c.mu.Unlock()
-	timer := time.NewTimer(window)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-timer.C:
+	case <-end:
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.owners = nil
 	return c.counts, errors.Join(ctx.Err(), c.lost)
+}
+
+func (c *counter) counting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.owners != nil
 }
 
 func (c *counter) count(remote string) {

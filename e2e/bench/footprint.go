@@ -46,7 +46,9 @@ func benchFootprint(ctx context.Context, m *machine, window time.Duration) (err 
 		return err
 	}
 	began := time.Now()
-	requests, err := c.countFor(ctx, window, slices.Collect(maps.Values(agents)))
+	over, cancel := context.WithTimeout(ctx, window)
+	defer cancel()
+	requests, err := c.countUntil(ctx, over.Done(), slices.Collect(maps.Values(agents)))
 	if err != nil {
 		return err
 	}
