@@ -42,7 +42,8 @@ type verdictJSON struct {
 func TestVerifyBinary(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(t.TempDir(), "redfleet")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/redfleet/redfleet/cmd/redfleet").CombinedOutput(); err != nil {
+	// With the race detector, as make test has compiled all of it already.
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-race", "-o", bin, "github.com/redfleet/redfleet/cmd/redfleet").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	s, addr := StandIn(t)
