@@ -166,7 +166,7 @@ func (x *succession) await(ctx context.Context, seen evidence.Case) (evidence.De
 
 func (x *succession) decide(seen evidence.Case) evidence.Decision {
 	seen.Node, seen.Self, seen.Crashed, seen.Last = x.a.cfg.Node, x.g.Addr, x.crashed, x.r.last
-	seen.Monitor, seen.SinceEnd = *x.g.Monitor, x.a.now().Sub(x.r.ended)
+	seen.Monitor, seen.SinceEnd, seen.Claimed = *x.g.Monitor, x.a.now().Sub(x.r.ended), x.claim.Sentinel
 	return evidence.Decide(seen)
 }
 
@@ -219,11 +219,8 @@ func (x *succession) ask(ctx context.Context) error {
 		return claimError(err)
 	}
 	d, err := x.await(ctx, x.look(ctx))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case d.Sentinel != x.claim.Sentinel:
-		return &leftError{"sentinel-changed", "the sentinel on " + x.claim.Sentinel + " cannot do it any more"}
 	}
 	asking := converge.GaveUp{Claim: x.claim.ID, Sentinel: d.Sentinel}
 	if err := x.mark(ctx, LabelAsking, x.marker, asking); err != nil {

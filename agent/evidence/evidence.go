@@ -8,6 +8,7 @@
 package evidence
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,12 @@ import (
 // leastLeft is what must be left, at least, of each sentinel's down-after: the
 // request, the promotion and the hello that tells of it take less.
 const leastLeft = 1500 * time.Millisecond
+
+// infoPeriod is the age from which a sentinel asks a replica for its INFO anew while
+// its own failover is under way: when it begins one, a step of its own (50 to 100 ms)
+// before it chooses (sentinel.c, sentinelSendPeriodicCommands and
+// sentinelFailoverStateMachine; script "a failover that chooses by new offsets").
+const infoPeriod = time.Second
 
 // Patience is how long after the end of the process was seen the request may still
 // be sent: a quarter of down-after, between 1 and 5 s.
@@ -62,6 +69,8 @@ type Case struct {
 	Monitor fleet.Monitor
 	// Listening: somebody listens on the server's port.
 	Listening bool
+	// Claimed is the sentinel that the claim names: another one is not asked any more.
+	Claimed string
 	// Sentinels has one view for each sentinel of the group, Servers one for each
 	// other server, all asked after the process ended.
 	Sentinels []fence.SentinelView
@@ -78,8 +87,8 @@ type Decision struct {
 }
 
 // Decide gives the decision. It never says Ask where two sentinels could come to
-// promote two replicas, or where a replica could be promoted that lacks what
-// another one has.
+// promote two replicas, or where the sentinel would choose by what a replica had
+// before the crash.
 func Decide(c Case) Decision {
 	if d, over := standing(c); over {
 		return d
@@ -87,20 +96,24 @@ func Decide(c Case) Decision {
 	if d, over := sentinels(c); over {
 		return d
 	}
-	synced, d, over := replicas(c)
+	inSync, d, over := replicas(c)
 	if over {
 		return d
 	}
-	if c.SinceEnd > Patience(c.Monitor) {
-		return leave("too-late", "the process ended %s ago", c.SinceEnd.Round(time.Millisecond))
-	}
+	var unable []string
 	for _, v := range preferOthers(c) {
-		if able(c, v, synced) {
+		why := lacks(c, v, inSync)
+		switch {
+		case why != "":
+			unable = append(unable, "the sentinel on "+v.Node+" "+why)
+		case c.SinceEnd > Patience(c.Monitor):
+			return leave("too-late", "the process ended %s ago", c.SinceEnd.Round(time.Millisecond))
+		default:
 			return Decision{Verdict: Ask, Sentinel: v.Node, Rule: "ask", Reason: fmt.Sprintf(
-				"the master's process ended, a majority of the sentinels names it and counts nobody as down, and every replica that the sentinel on %s can promote has all that the others have", v.Node)}
+				"the master's process ended, a majority of the sentinels names it and counts nobody as down, and the sentinel on %s chooses a replica that has all that the others have", v.Node)}
 		}
 	}
-	return c.wait("no-sentinel", "no sentinel that reaches a majority can promote a replica, or can promote only those in sync")
+	return c.wait("no-sentinel", "%s", strings.Join(unable, ", "))
 }
 
 // standing judges what does not depend on any answer.
@@ -149,19 +162,14 @@ func sentinels(c Case) (Decision, bool) {
 }
 
 // replicas finds the servers that are in sync: they were when the master was last
-// seen, and have at least what it had then. Those that have less than another one
-// are not among them: Sentinel chooses by offsets that it learnt up to 10 s ago.
-func replicas(c Case) (synced []fleet.Addr, d Decision, over bool) {
-	best := int64(-1)
+// seen, and have at least what it had then.
+func replicas(c Case) (synced []fence.ServerView, d Decision, over bool) {
 	for _, s := range c.Servers {
 		switch {
 		case s.Answered && s.Role == fleet.RoleMaster:
 			return nil, leave("other-master", "%s answers as a master", s.Addr), true
-		case !inSync(c, s):
-		case s.Offset > best:
-			best, synced = s.Offset, []fleet.Addr{s.Addr}
-		case s.Offset == best:
-			synced = append(synced, s.Addr)
+		case inSync(c, s):
+			synced = append(synced, s)
 		}
 	}
 	if len(synced) == 0 {
@@ -175,19 +183,78 @@ func inSync(c Case, s fence.ServerView) bool {
 		s.ReplID == c.Last.ReplID && s.Offset >= c.Last.Offset && slices.Contains(c.Last.Replicas, s.Addr)
 }
 
-// able: the sentinel can do it: it reaches a majority itself, has not stalled, and
-// whichever replica it takes has all that the others have.
-func able(c Case, v fence.SentinelView, synced []fleet.Addr) bool {
-	if !v.Answered || v.Tilt || v.Usable < fleet.Majority(len(c.Sentinels)) || len(v.Promotable) == 0 {
-		return false
+// lacks says why the sentinel is not asked, and nothing where it can do it: it reaches
+// a majority itself, has not stalled, and takes a replica that has all that the others
+// have.
+func lacks(c Case, v fence.SentinelView, synced []fence.ServerView) string {
+	need := fleet.Majority(len(c.Sentinels))
+	switch {
+	case !v.Answered:
+		return "does not answer"
+	case v.Tilt:
+		return "is in TILT"
+	case v.Usable < need:
+		return fmt.Sprintf("reaches %d of %d sentinels, and a majority is %d", v.Usable, len(c.Sentinels), need)
+	case len(v.Promotable) == 0:
+		return "can promote no replica"
 	}
-	return !slices.ContainsFunc(v.Promotable, func(a fleet.Addr) bool { return !slices.Contains(synced, a) })
+	var could []fence.ServerView
+	for _, a := range v.Promotable {
+		i := slices.IndexFunc(synced, func(s fence.ServerView) bool { return s.Addr == a })
+		if i < 0 {
+			return "could promote " + a.String() + ", " + unsynced(c, a)
+		}
+		could = append(could, synced[i])
+	}
+	return misled(v, could, synced)
+}
+
+// misled says how the sentinel could come to choose a replica that lacks what another
+// one has, as where the master was killed between its writes to them. It goes by the
+// priority first, then by the offset in the last INFO, which it asks for anew unless
+// that one is fresh.
+func misled(v fence.SentinelView, could, synced []fence.ServerView) string {
+	most := func(list []fence.ServerView) fence.ServerView {
+		return slices.MaxFunc(list, func(a, b fence.ServerView) int { return cmp.Compare(a.Offset, b.Offset) })
+	}
+	best := most(could)
+	if all := most(synced); all.Offset > best.Offset {
+		return fmt.Sprintf("cannot promote %s, which has more than those that it can", all.Addr)
+	}
+	for _, s := range could {
+		first, known := v.Knows[s.Addr], v.Knows[best.Addr]
+		switch {
+		case s.Offset == best.Offset:
+		case first.Priority < known.Priority:
+			return fmt.Sprintf("prefers %s, which has less than %s, by its priority", s.Addr, best.Addr)
+		case known.Offset < best.Offset && known.InfoAge <= infoPeriod:
+			return fmt.Sprintf("has read too lately what %s has, which is more than %s has, to ask again before it chooses", best.Addr, s.Addr)
+		}
+	}
+	return ""
+}
+
+// unsynced says why a replica is not among the synced.
+func unsynced(c Case, a fleet.Addr) string {
+	i := slices.IndexFunc(c.Servers, func(s fence.ServerView) bool { return s.Addr == a })
+	switch {
+	case i < 0:
+		return "which is no member"
+	case !c.Servers[i].Answered:
+		return "which does not answer"
+	case !slices.Contains(c.Last.Replicas, a):
+		return "which was not in sync when the master was last seen"
+	}
+	return "which has less than the master had when that was last seen, or is not its replica any more"
 }
 
 // preferOthers puts the sentinel of the master's own machine last: whatever ended
-// the server may end that one too.
+// the server may end that one too. Once there is a claim the one that it names is left.
 func preferOthers(c Case) []fence.SentinelView {
 	views := slices.Clone(c.Sentinels)
+	if c.Claimed != "" {
+		return slices.DeleteFunc(views, func(v fence.SentinelView) bool { return v.Node != c.Claimed })
+	}
 	slices.SortStableFunc(views, func(a, b fence.SentinelView) int {
 		switch {
 		case (a.Node == c.Node) == (b.Node == c.Node):

@@ -36,6 +36,8 @@ type SentinelView struct {
 	// Promotable are the replicas that this sentinel could promote, Alive those
 	// that it has not counted as down.
 	Promotable, Alive []fleet.Addr
+	// Knows is what it would choose by, of each replica.
+	Knows map[fleet.Addr]Known
 	// Replicas are all replicas that it knows.
 	Replicas []fleet.Addr
 	// Silence is how long ago the master last answered this sentinel.
@@ -49,6 +51,15 @@ type SentinelView struct {
 	Usable int
 	// Reaches are the nodes of the other sentinels of the group among them.
 	Reaches []string
+}
+
+// Known is a replica as a sentinel knows it.
+type Known struct {
+	// Priority comes first in its choice, then Offset, as the replica's INFO said
+	// InfoAge ago.
+	Priority int
+	Offset   int64
+	InfoAge  time.Duration
 }
 
 // ServerView is what one server of the group answered.

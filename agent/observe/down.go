@@ -197,8 +197,11 @@ func sentinelView(node string, self fleet.Addr, info redis.View) fence.SentinelV
 			v.Promotable = append(v.Promotable, r.Addr)
 		}
 	}
+	v.Knows = make(map[fleet.Addr]fence.Known, len(info.Replicas))
 	for i := range info.Replicas {
-		if r := &info.Replicas[i]; r.Addr == self {
+		r := &info.Replicas[i]
+		v.Knows[r.Addr] = fence.Known{Priority: r.Priority, Offset: r.Offset, InfoAge: r.InfoAge}
+		if r.Addr == self {
 			v.SelfSilence = r.LastAnswer
 			v.Awaits = awaits(self, &info, r)
 		}

@@ -306,6 +306,29 @@ func twoFailovers(s *stage) {
 	s.see("epochs: %s %s; named %s %s", s.entry(1, "config-epoch"), s.entry(2, "config-epoch"), s.named(1), s.named(2))
 }
 
+// newOffsets: where the last INFO of a replica is more than a second old, a sentinel that
+// is asked for a failover reads it anew before it chooses. Of two replicas the one that
+// it would take by what it knew gets no more from the master, and is not taken.
+func newOffsets(s *stage) {
+	s.downAfter = 30 * time.Second
+	s.group(3)
+	age := func(n int) int { return atoi(s.replicaEntry(1, s.redis(n), "info-refresh")) }
+	s.await("what it knows is old", 20*time.Second, func() bool { return min(age(2), age(3)) > 1500 && max(age(2), age(3)) < 7000 })
+	behind, ahead := 2, 3
+	knows := func(n int) int { return atoi(s.replicaEntry(1, s.redis(n), "slave-repl-offset")) }
+	id := func(n int) string { return s.replicaEntry(1, s.redis(n), "runid") }
+	if knows(3) > knows(2) || knows(3) == knows(2) && id(3) < id(2) {
+		behind, ahead = 3, 2
+	}
+	s.ask(s.redis(behind), "REPLICAOF", s.g.host(4), "6379") // where nobody is
+	s.tell(1, "SET last written")
+	s.await("one has it", 3*time.Second, func() bool { return s.ask(s.redis(ahead), "GET", "last") == "written" })
+	s.end(s.redis(1), syscall.SIGKILL)
+	s.see("asked: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
+	s.await("the one that has it is promoted", 5*time.Second, func() bool { return s.role(ahead) == "master" })
+	s.see("the other one: %t", s.role(behind) == "master")
+}
+
 // overtaken: the first sentinel's failover waits for a frozen replica to be
 // reconfigured, and meanwhile the second one fails over again, back to where the
 // first began.

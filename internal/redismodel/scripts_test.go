@@ -33,6 +33,7 @@ func longScripts() []script {
 		{"a master that loads", "S8: master-reboot-down-after-period", loadingMaster},
 		{"a wrong password between sentinels", "S21: CKQUORUM is content until down-after", wrongPeerPassword},
 		{"two failovers at once", "S18: asked of two sentinels", twoFailovers},
+		{"a failover that chooses by new offsets", "S18: what a failover on evidence rests on", newOffsets},
 		{"too few replicas", "min-replicas-to-write", tooFewReplicas},
 		{"the old master is demoted", "S12: about 8 s after it is back", demoted},
 		{"a foreign master is wiped", "S14", foreignMaster},
