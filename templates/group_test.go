@@ -62,7 +62,9 @@ func (g *group) goal(n *node, kind fleet.Kind) fleet.InstanceGoal {
 		Group: "shop", GroupID: "8d0f", Kind: kind, Topology: fleet.Sentinel, Engine: fleet.EngineRedis,
 		Addr: n.server.Addr,
 		Monitor: &fleet.Monitor{
-			MasterName: "shop", Quorum: 2, DownAfter: seconds(1), FailoverTimeout: seconds(180), ParallelSyncs: 1,
+			// Nothing here waits for it, and a master that stands still for a second on a busy
+			// machine is to stay the master.
+			MasterName: "shop", Quorum: 2, DownAfter: seconds(30), FailoverTimeout: seconds(180), ParallelSyncs: 1,
 			Announce: fleet.AnnounceAddress,
 		},
 		Config: fleet.Directives{"maxmemory": {"64mb"}, "save": {"3600 1 300 100"}},

@@ -75,6 +75,12 @@ func (g *group) testFailoverIsKept(t *testing.T) {
 	redistest.Until(t, "the old master follows", func() bool {
 		return g.nodes[0].redisProc.Info("role") == "slave" && g.nodes[0].redisProc.Info("master_link_status") == "up"
 	})
+	for _, n := range g.nodes[1:] {
+		redistest.Until(t, n.name+" is the master or follows it", func() bool {
+			follows := net.JoinHostPort(n.redisProc.Info("master_host"), n.redisProc.Info("master_port"))
+			return n.server.Addr.String() == now || follows == now
+		})
+	}
 	for _, n := range g.nodes {
 		g.redisFileIsKept(t, n, now)
 		g.sentinelFileIsKept(t, n, now)

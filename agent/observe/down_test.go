@@ -48,8 +48,12 @@ func TestOnlyTheProbe(t *testing.T) {
 		{[]any{"REPLICAOF", "127.0.0.1", "1"}, 1, true},
 	} {
 		server.Do(step.do...)
-		views := askServers(t.Context(), redis.Network{Dialer: Machine{}}, g, "pw")
-		if len(views) != 1 || !views[0].Answered || views[0].Keys != step.keys || views[0].OnlyProbe != step.want {
+		var views []fence.ServerView
+		redistest.Until(t, "the server answers within askTimeout", func() bool {
+			views = askServers(t.Context(), redis.Network{Dialer: Machine{}}, g, "pw")
+			return len(views) == 1 && views[0].Answered
+		})
+		if views[0].Keys != step.keys || views[0].OnlyProbe != step.want {
 			t.Errorf("after %v: %+v, want %d keys, only the probe: %v", step.do, views, step.keys, step.want)
 		}
 	}

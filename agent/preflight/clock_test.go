@@ -37,8 +37,8 @@ func TestClock(t *testing.T) {
 		seen  string
 	}{
 		"together":               {0, false, OK, "n2 is "},
-		"a little":               {300 * time.Millisecond, false, OK, "ms ahead"},
-		"behind":                 {-3 * time.Second, false, Warning, "behind"},
+		"a little":               {800 * time.Millisecond, false, OK, "ahead"}, // more than half of a slow answer
+		"behind":                 {-10 * time.Second, false, Warning, "behind"},
 		"far ahead":              {90 * time.Minute, false, Error, "1h"},
 		"an old agent":           {0, true, OK, "n2 is "},
 		"an old agent, ahead":    {5 * time.Second, true, Warning, "ahead"},

@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -81,15 +80,10 @@ func TestForeignAddress(t *testing.T) {
 	}
 }
 
-// closedPort is a port of host on which nobody listens.
+// closedPort is a port of host on which nobody listens, and that nobody else is given.
 func closedPort(t *testing.T, host string) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	return redistest.FreePort(t, host)
 }
 
 func mkdir(t *testing.T, dir string) {

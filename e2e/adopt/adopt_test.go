@@ -142,8 +142,8 @@ func waitMoved(ctx context.Context, t *testing.T, f *machinetest.Fleet, moved in
 	t.Helper()
 	start := time.Now()
 	machinetest.Eventually(ctx, t, 90*time.Second, "as many have moved as were restarted", func() bool {
-		g := f.Status(ctx, t, f.Nodes[0])
-		return g.Adopted != nil && g.Adopted.Moved == moved && g.Adopted.Of == 6 && len(g.Adopted.Waiting) == 6-moved
+		g, err := f.TryStatus(ctx, f.Nodes[0])
+		return err == nil && g.Adopted != nil && g.Adopted.Moved == moved && g.Adopted.Of == 6 && len(g.Adopted.Waiting) == 6-moved
 	})
 	f.WaitServing(ctx, t)
 	for _, n := range f.Nodes {

@@ -4,8 +4,10 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redfleet/redfleet/e2e/machine"
 	"github.com/redfleet/redfleet/internal/history"
@@ -29,10 +31,18 @@ func (r *run) sampleUnits(ctx context.Context) error {
 		if !n.On() {
 			return nil
 		}
-		at := r.now()
-		out, err := output(ctx, n, argv...)
-		if err != nil {
-			return err
+		// A systemd that is just reading its files again may refuse the question.
+		var at time.Duration
+		var out string
+		if why := r.await(ctx, 10*time.Second, func() string {
+			at = r.now()
+			var err error
+			if out, err = output(ctx, n, argv...); err != nil {
+				return err.Error()
+			}
+			return ""
+		}); why != "" {
+			return errors.New(why)
 		}
 		mu.Lock()
 		defer mu.Unlock()

@@ -53,7 +53,8 @@ func TestDrillIsolate(t *testing.T) {
 		t.Errorf("an isolated master that clients reach took no writes, or kept them: %+v", fast)
 	}
 	tight := o.isolate(ctx, t, "bounded")
-	if limit := maxLag + time.Second; tight.AfterCutMS > limit.Milliseconds() {
+	// A busy host's server counts its replicas later than once a second, by its own timer.
+	if limit := maxLag + 1500*time.Millisecond; tight.AfterCutMS > limit.Milliseconds() {
 		t.Errorf("with max_lag %s the isolated master took a write %d ms after the cut", maxLag, tight.AfterCutMS)
 	}
 	if tight.GapMS <= tight.CalmGapMS || tight.GapMS < 500 {
@@ -131,12 +132,14 @@ func newOperator(ctx context.Context, t *testing.T, f *machinetest.Fleet) *opera
 func gone(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
 	t.Helper()
 	for _, n := range f.Nodes {
-		machinetest.Eventually(ctx, t, 10*time.Second, n.Name+" has no table of a cut", func() bool {
-			r, err := n.Run(ctx, "nft", "list", "table", "inet", "redfleet_drill")
-			return err == nil && r.Code != 0
-		})
-		if r, err := n.Run(ctx, "systemctl", "is-active", "redfleet-drill-isolate.timer"); err != nil || r.Code == 0 {
-			t.Errorf("%s still has the timer of a cut: %v %+v", n.Name, err, r)
+		for what, argv := range map[string][]string{
+			"table": {"nft", "list", "table", "inet", "redfleet_drill"},
+			"timer": {"systemctl", "is-active", "redfleet-drill-isolate.timer"},
+		} {
+			machinetest.Eventually(ctx, t, 10*time.Second, n.Name+" has no "+what+" of a cut", func() bool {
+				r, err := n.Run(ctx, argv...)
+				return err == nil && r.Code != 0
+			})
 		}
 	}
 }

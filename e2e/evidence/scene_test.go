@@ -69,8 +69,9 @@ func (s *scene) whole(ctx context.Context, t *testing.T) {
 	t.Helper()
 	s.WaitServing(ctx, t)
 	machinetest.Eventually(ctx, t, time.Minute, "the claim is given up", func() bool { return s.holder(ctx) == "" })
+	// More than a call's limit long, so that the one that waits for replicas writes too.
 	seen, _ := s.recorder.Acknowledged()
-	machinetest.Eventually(ctx, t, time.Minute, "clients write", func() bool { n, _ := s.recorder.Acknowledged(); return n > seen+20 })
+	machinetest.Eventually(ctx, t, time.Minute, "clients write", func() bool { n, _ := s.recorder.Acknowledged(); return n > seen+100 })
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	check(t, s.recorder.Look(ctx))

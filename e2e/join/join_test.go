@@ -48,6 +48,11 @@ func newSite(ctx context.Context, t *testing.T) *site {
 	if err := os.WriteFile(s.management, []byte(management+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// A Consul without data has a leader before that one has made the token.
+	machinetest.Eventually(ctx, t, time.Minute, "Consul knows the management token", func() bool {
+		r, err := s.Nodes[0].Run(ctx, "consul", "acl", "token", "read", "-self", "-token", management)
+		return err == nil && r.Code == 0
+	})
 	return s
 }
 

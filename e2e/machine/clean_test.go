@@ -128,8 +128,8 @@ func TestTwoLabs(t *testing.T) {
 	}
 	// A port where nobody listens: who is reached refuses.
 	for i, want := range []bool{false, true} {
-		soon, cancel := context.WithTimeout(ctx, time.Second)
-		_, err := nodes[i].lab.Dial(soon, "tcp", nodes[i].Address.String()+":9")
+		short, cancel := context.WithTimeout(ctx, 5*time.Second)
+		_, err := nodes[i].lab.Dial(short, "tcp", nodes[i].Address.String()+":9")
 		cancel()
 		if errors.Is(err, syscall.ECONNREFUSED) != want {
 			t.Errorf("node of lab %d: %v", i, err)

@@ -39,9 +39,14 @@ func testDisturbed(ctx context.Context, t *testing.T, nodes []*Node) {
 	n1, n2, n3 := nodes[0], nodes[1], nodes[2]
 	echoes(ctx, t, n1, n2, 2) // the addresses are known then
 	check(t, n2.Disturb(ctx, Line{Delay: 40 * time.Millisecond, Jitter: 20 * time.Millisecond}))
-	answers, shortest, longest := echoes(ctx, t, n1, n2, 50)
-	if answers != 50 || shortest < 40*time.Millisecond || longest < 70*time.Millisecond {
-		t.Errorf("delay 40 ms ± 20 ms each way: %d of 50 answers after %s to %s", answers, shortest, longest)
+	// By the kernel's count: ping itself gives up on its last answers after two round trips.
+	before := counted(ctx, t, n1, "InEchoReps")
+	_, shortest, longest := echoes(ctx, t, n1, n2, 50)
+	if !soon(ctx, func() bool { return counted(ctx, t, n1, "InEchoReps") == before+50 }) {
+		t.Errorf("of 50 pings through a slow line %d were answered", counted(ctx, t, n1, "InEchoReps")-before)
+	}
+	if shortest < 40*time.Millisecond || longest < 70*time.Millisecond {
+		t.Errorf("delay 40 ms ± 20 ms each way: answers after %s to %s", shortest, longest)
 	}
 	if _, shortest, _ := echoes(ctx, t, n1, n3, 5); shortest > 10*time.Millisecond {
 		t.Errorf("n1 and n3 are not disturbed, and an answer takes %s", shortest)
@@ -80,22 +85,31 @@ func testDisturbed(ctx context.Context, t *testing.T, nodes []*Node) {
 	}
 }
 
-// testBytes shows that many packets come through whole and in order.
+// testBytes shows that many packets come through whole and in order. What a disturbed
+// line costs Consul its leader for is refused, and sent again.
 func testBytes(ctx context.Context, t *testing.T, n *Node) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+n.ConsulAddress()+"/v1/kv/many",
-		strings.NewReader(strings.Repeat("redfleet\n", 50_000)))
-	check(t, err)
+	many := strings.Repeat("redfleet\n", 50_000)
 	client := &http.Client{Transport: &http.Transport{DialContext: n.lab.Dial, DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	check(t, err)
-	text, err := io.ReadAll(resp.Body)
-	check(t, err)
-	check(t, resp.Body.Close())
-	if string(text) != "true" {
-		t.Fatalf("450 kB through a disturbed line: %s %s", resp.Status, text)
+	said := ""
+	if !soon(ctx, func() bool {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+n.ConsulAddress()+"/v1/kv/many", strings.NewReader(many))
+		check(t, err)
+		resp, err := client.Do(req)
+		check(t, err)
+		text, err := io.ReadAll(resp.Body)
+		check(t, err)
+		check(t, resp.Body.Close())
+		said = resp.Status + " " + string(text)
+		return resp.StatusCode == http.StatusOK && string(text) == "true"
+	}) {
+		t.Fatalf("450 kB through a disturbed line: %s", said)
 	}
-	if got := run(ctx, t, n, "curl", "--silent", "http://127.0.0.1:8500/v1/kv/many?raw"); got != strings.Repeat("redfleet\n", 50_000) {
+	got := ""
+	if !soon(ctx, func() bool {
+		got = run(ctx, t, n, "curl", "--silent", "http://127.0.0.1:8500/v1/kv/many?raw")
+		return got == many
+	}) {
 		t.Errorf("450 kB went through a disturbed line, and %d other bytes came", len(got))
 	}
 }

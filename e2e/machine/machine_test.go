@@ -106,13 +106,23 @@ func testCommands(ctx context.Context, t *testing.T, nodes []*Node) {
 	if err != nil || r.Stdout != "said" {
 		t.Errorf("standard input: %+v, %v", r, err)
 	}
-	soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	// Its context ends when it runs for certain.
+	short, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if _, err := n.Run(soon, "sleep", "60"); err == nil {
+	ended := make(chan error, 1)
+	go func() {
+		_, err := n.Run(short, "sleep", "60")
+		ended <- err
+	}()
+	if !soon(ctx, func() bool { r, err := n.Run(ctx, "pgrep", "-x", "sleep"); return err == nil && r.Code == 0 }) {
+		t.Error("the command does not run")
+	}
+	cancel()
+	if <-ended == nil {
 		t.Error("a command outlasts its context without an error")
 	}
-	if r, err := n.Run(ctx, "pgrep", "-x", "sleep"); err != nil || r.Code != 1 {
-		t.Errorf("a command goes on after its context: %+v, %v", r, err)
+	if !soon(ctx, func() bool { r, err := n.Run(ctx, "pgrep", "-x", "sleep"); return err == nil && r.Code == 1 }) {
+		t.Error("a command goes on after its context")
 	}
 }
 
@@ -154,16 +164,13 @@ func testFiles(ctx context.Context, t *testing.T, nodes []*Node) {
 
 func testJournal(ctx context.Context, t *testing.T, nodes []*Node) {
 	run(ctx, t, nodes[0], "systemd-run", "--quiet", "--wait", "--unit=hello", "echo", "hello from n1")
-	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for { // journald writes down what it got a little later
-		text, err := nodes[0].Journal(ctx, "hello.service")
-		if err == nil && strings.Contains(text, "hello from n1") {
-			return
-		}
-		if sleep(soon, 50*time.Millisecond) != nil {
-			t.Fatalf("the journal has %q, %v", text, err)
-		}
+	var text string
+	if !soon(ctx, func() (has bool) { // journald writes down what it got a little later
+		var err error
+		text, err = nodes[0].Journal(ctx, "hello.service")
+		return err == nil && strings.Contains(text, "hello from n1")
+	}) {
+		t.Fatalf("the journal has %q", text)
 	}
 }
 
@@ -198,16 +205,11 @@ func testBrokenDisk(ctx context.Context, t *testing.T, nodes []*Node) {
 	if err != nil || r.Code == 0 || !strings.Contains(r.Stderr, "Read-only file system") {
 		t.Errorf("writing to the broken disk: %+v, %v", r, err)
 	}
-	soon, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
+	if !soon(ctx, func() bool {
 		r, err := n.Run(ctx, "systemctl", "is-failed", "holds-a-file")
-		if err == nil && r.Code == 0 {
-			break
-		}
-		if sleep(soon, 50*time.Millisecond) != nil {
-			t.Fatalf("who had a file open goes on writing: %+v, %v", r, err)
-		}
+		return err == nil && r.Code == 0
+	}) {
+		t.Fatal("who had a file open goes on writing")
 	}
 	if err := n.RepairDisk(ctx, disk); err == nil {
 		t.Error("a disk is repaired under a running node")

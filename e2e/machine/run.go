@@ -68,16 +68,29 @@ func (n *Node) RunInput(ctx context.Context, stdin io.Reader, argv ...string) (R
 		return r, fmt.Errorf("running %s on %s: %w", argv[0], n.Name, err)
 	}
 	rest, reached := strings.CutPrefix(r.Stderr, unit+"\n")
-	if !reached && stdin == nil && strings.HasPrefix(r.Stderr, unit+": 1: Syntax error") {
+	if !reached && strings.HasPrefix(r.Stderr, unit+": 1: Syntax error") && rewound(stdin) {
 		// A daemon-reload came between making the unit and starting it: systemd read
 		// its own file back and did not undo its own escapes. Nothing was run.
-		return n.RunInput(ctx, nil, argv...)
+		return n.RunInput(ctx, stdin, argv...)
 	}
 	if !reached {
 		return r, fmt.Errorf("running %s on %s: systemd did not start it: %s", argv[0], n.Name, strings.TrimSpace(r.Stderr))
 	}
 	r.Stderr = rest
 	return r, nil
+}
+
+// rewound tells whether the input can be given once more, from its beginning.
+func rewound(stdin io.Reader) bool {
+	if stdin == nil {
+		return true
+	}
+	from, can := stdin.(io.Seeker)
+	if !can {
+		return false
+	}
+	_, err := from.Seek(0, io.SeekStart)
+	return err == nil
 }
 
 // killAtEnd kills the unit when ctx ends before the returned function is called,

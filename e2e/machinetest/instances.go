@@ -22,10 +22,23 @@ type Instance struct {
 	Started time.Duration
 }
 
+// answerLimit is how long a systemd may refuse questions: one that is just reading its
+// files again, for an agent that installs an instance, does so for a moment.
+const answerLimit = 10 * time.Second
+
 // Unit is the node's unit as it runs now.
 func Unit(ctx context.Context, t testing.TB, n *machine.Node, unit string) Instance {
 	t.Helper()
-	out := Run(ctx, t, n, "systemctl", "show", "--property=MainPID,InvocationID,ExecMainStartTimestampMonotonic", unit)
+	var out string
+	if why := poll(ctx, answerLimit, func() string {
+		var err error
+		if out, err = run(ctx, n, "systemctl", "show", "--property=MainPID,InvocationID,ExecMainStartTimestampMonotonic", unit); err != nil {
+			return err.Error()
+		}
+		return ""
+	}); why != "" {
+		t.Fatal(why)
+	}
 	i := Instance{Unit: unit}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")

@@ -111,6 +111,12 @@ func (f *Fleet) Status(ctx context.Context, t testing.TB, n *machine.Node) fleet
 	return group
 }
 
+// TryStatus is Status for who waits for something: while Consul has no leader, as
+// after a machine's loss of power, there is none.
+func (f *Fleet) TryStatus(ctx context.Context, n *machine.Node) (fleet.Assessment, error) {
+	return f.status(ctx, n)
+}
+
 func (f *Fleet) status(ctx context.Context, n *machine.Node) (fleet.Assessment, error) {
 	r, err := f.redfleet(ctx, n, "status", "-o", "json")
 	if err != nil {

@@ -14,6 +14,11 @@ import (
 // writePause is between two writes, so that a run has some hundred per second.
 const writePause = 2 * time.Millisecond
 
+// writeLimit is how long one write may take until it counts as failed. It is well below
+// the usual down-after, so that a master that is gone shows, and above what a busy host
+// lets a server or this process stand still for.
+const writeLimit = 3 * time.Second
+
 // Writer is a client of the group that writes all the time: it finds the master by
 // the sentinels, as applications do, and writes each key once, with no retry.
 type Writer struct {
@@ -65,7 +70,8 @@ func (f *Fleet) Client(ctx context.Context, t testing.TB) *goredis.Client {
 func (f *Fleet) StartWriter(ctx context.Context, t testing.TB) *Writer {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
-	w := &Writer{client: f.Client(ctx, t), stop: stop, ended: make(chan struct{})}
+	// The questions to sentinels keep their own, shorter limit.
+	w := &Writer{client: f.Client(ctx, t).WithTimeout(writeLimit), stop: stop, ended: make(chan struct{})}
 	go w.run(ctx)
 	t.Cleanup(func() { stop(); <-w.ended })
 	w.WaitMore(ctx, t, 1)

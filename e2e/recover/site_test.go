@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redfleet/redfleet/e2e/machine"
 	"github.com/redfleet/redfleet/e2e/machinetest"
@@ -68,6 +69,11 @@ func (s *site) init(ctx context.Context, t *testing.T) {
 	for _, n := range s.Nodes {
 		nodes = append(nodes, fmt.Sprintf("%s=%s", n.Name, n.Address))
 	}
+	// A Consul without data has a leader before that one has made the token.
+	machinetest.Eventually(ctx, t, time.Minute, "Consul knows the management token", func() bool {
+		r, err := s.first.Run(ctx, "consul", "acl", "token", "read", "-self", "-token-file", managementFile)
+		return err == nil && r.Code == 0
+	})
 	machinetest.Run(ctx, t, s.first, "redfleet", "init", "--fleet", machinetest.FleetName, "--dir", folder,
 		"--nodes", strings.Join(nodes, ","), "--consul", "127.0.0.1:8500", "--token-file", managementFile)
 	operator := s.read(ctx, t, "tokens/operator.token")

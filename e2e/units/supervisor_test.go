@@ -54,7 +54,7 @@ func TestSupervisor(t *testing.T) {
 	for _, suite := range []string{"bookworm", "trixie"} {
 		t.Run(suite, func(t *testing.T) {
 			t.Parallel()
-			ctx := machinetest.Context(t, 2*time.Minute)
+			ctx := machinetest.Context(t, 6*time.Minute)
 			n := plain(ctx, t, suite, map[string]string{
 				"/etc/systemd/system/redfleet-redis@.service":    plainUnit,
 				"/etc/systemd/system/redfleet-sentinel@.service": restartedUnit,

@@ -70,6 +70,13 @@ func awaitExit(t *testing.T, s *systemd.Supervisor, want fleet.InstanceID) {
 func restarts(t *testing.T) {
 	ctx, s := open(t)
 	u := sleeper(t, "sentinel-restarts-1")
+	// The time between crash and restart has to be seen, and this test may be late by
+	// more than the shipped second.
+	unit, err := systemd.UnitName(u.Name)
+	check(t, err)
+	dropIn := "/etc/systemd/system/" + unit + ".d"
+	check(t, os.MkdirAll(dropIn, 0o755))
+	check(t, os.WriteFile(dropIn+"/90-test.conf", []byte("[Service]\nRestartSec=3s\n"), 0o644))
 	check(t, s.Start(ctx, u))
 	before := status(ctx, t, s, u.Name)
 	check(t, syscall.Kill(before.PID, syscall.SIGKILL))
@@ -96,7 +103,8 @@ func fenceHolds(t *testing.T) {
 	hold := "/run/hold-fence-1"
 	check(t, os.WriteFile(hold, nil, 0o600))
 	for range 2 {
-		short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		// Long enough for the reload before it, so that it ends in the fence's time.
+		short, cancel := context.WithTimeout(ctx, 3*time.Second)
 		err := s.Start(short, u)
 		cancel()
 		if !errors.Is(err, systemd.ErrUnderWay) {

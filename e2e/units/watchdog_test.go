@@ -33,24 +33,37 @@ func shortWatchdog(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
 	})
 }
 
-// statusText: each daemon says in a line how it is.
+// statusText: each daemon says in a line how it is. What it says is of its last pass,
+// so a moment that was not good may show for a while.
 func statusText(ctx context.Context, t *testing.T, f *machinetest.Fleet) {
-	leads := 0
-	for _, n := range f.Nodes {
-		agent := machinetest.Run(ctx, t, n, "systemctl", "show", "--property=StatusText", agentUnit)
-		if !strings.Contains(agent, "2 of 2 instances run") {
-			t.Errorf("the agent of %s says %s", n.Name, agent)
+	said := func(n *machine.Node, unit string) string {
+		r, err := n.Run(ctx, "systemctl", "show", "--property=StatusText", unit)
+		if err != nil {
+			return err.Error()
 		}
-		coordinator := machinetest.Run(ctx, t, n, "systemctl", "show", "--property=StatusText", coordinatorUnit)
-		if strings.Contains(coordinator, "leads, 1 of 1 groups serve") {
-			leads++
-		} else if !strings.Contains(coordinator, "waits for the lease") {
-			t.Errorf("the coordinator of %s says %s", n.Name, coordinator)
+		return strings.TrimSpace(r.Stdout)
+	}
+	var agents, coordinators []string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the agents say %q, the coordinators %q", agents, coordinators)
 		}
-	}
-	if leads != 1 {
-		t.Errorf("%d coordinators say that they lead", leads)
-	}
+	})
+	machinetest.Eventually(ctx, t, 20*time.Second, "every daemon says how it is, one coordinator that it leads", func() bool {
+		agents, coordinators = nil, nil
+		leads, good := 0, true
+		for _, n := range f.Nodes {
+			agent, coordinator := said(n, agentUnit), said(n, coordinatorUnit)
+			agents, coordinators = append(agents, agent), append(coordinators, coordinator)
+			good = good && strings.Contains(agent, "2 of 2 instances run")
+			if strings.Contains(coordinator, "leads, 1 of 1 groups serve") {
+				leads++
+			} else if !strings.Contains(coordinator, "waits for the lease") {
+				good = false
+			}
+		}
+		return good && leads == 1
+	})
 }
 
 // watchdog: an agent that is killed, frozen, or whose loop hangs, is restarted by

@@ -100,7 +100,7 @@ func (l *lab) learnToLogIn(ctx context.Context, t *testing.T) {
 
 // ssh runs a shell script on a machine, as root.
 func (l *lab) ssh(ctx context.Context, node, script string) (string, error) {
-	r, err := l.Run(ctx, "ssh", "-F", l.sshConfig, "-o", "ConnectTimeout=2", node, "sudo sh -eu -c "+quoted(script))
+	r, err := l.Run(ctx, "ssh", "-F", l.sshConfig, "-o", "ConnectTimeout=10", node, "sudo sh -eu -c "+quoted(script))
 	if err == nil && r.Code != 0 {
 		err = fmt.Errorf("exit status %d", r.Code)
 	}

@@ -148,8 +148,9 @@ func haltMaster(ctx context.Context, t *testing.T, l *lab, master string) (time.
 
 func write(ctx context.Context, t *testing.T, l *lab, node, key, value string) {
 	t.Helper()
-	// WAIT: at least one replica has it, or the halt may come too early.
-	if got := redis(ctx, t, l, node, "SET "+key+" "+value+"\nWAIT 1 5000"); !strings.HasPrefix(got, "OK\n") || strings.HasSuffix(got, "\n0") {
+	// WAIT: at least one replica has it, or the halt may come too early. A replica that
+	// has to copy all from a new master begins 5 s after it has asked.
+	if got := redis(ctx, t, l, node, "SET "+key+" "+value+"\nWAIT 1 60000"); !strings.HasPrefix(got, "OK\n") || strings.HasSuffix(got, "\n0") {
 		t.Fatalf("writing %s on %s: %s", key, node, got)
 	}
 }

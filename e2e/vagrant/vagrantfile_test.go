@@ -20,7 +20,7 @@ import (
 // be used: libvirt's and lxc's plugins can as they are, VirtualBox's wants to hear a
 // version. The same file with a mistake in it must be refused.
 func TestVagrantfile(t *testing.T) {
-	ctx := machinetest.Context(t, 2*time.Minute)
+	ctx := machinetest.Context(t, 5*time.Minute)
 	text, err := os.ReadFile(filepath.Join(folder, "Vagrantfile"))
 	check(t, err)
 	deb := filepath.Join(t.TempDir(), "redfleet.deb")
@@ -92,7 +92,7 @@ func TestAddresses(t *testing.T) {
 
 // TestRefusals: what is set wrong is refused by name, before any machine.
 func TestRefusals(t *testing.T) {
-	ctx := machinetest.Context(t, time.Minute)
+	ctx := machinetest.Context(t, 5*time.Minute) // seven times Vagrant, which takes seconds to start
 	for name, c := range map[string]struct{ variable, want string }{
 		"an even number": {"NODES=4", "take an odd number"},
 		"no number":      {"NODES=many", "take an odd number"},

@@ -192,11 +192,21 @@ func lookInside(t *testing.T, ctx context.Context, c *redis.Client, tmp string) 
 // context ends, and its folder goes.
 func TestAStartThatHangsIsEnded(t *testing.T) {
 	e := installed(t)
-	e.Server = program(t, "exec sleep 60")
+	started := filepath.Join(t.TempDir(), "started")
+	e.Server = program(t, ": >'"+started+"'; exec sleep 60")
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	watched := make(chan struct{})
+	go func() { // one that ends before the program was started is told in other words
+		defer close(watched)
+		for _, err := os.Stat(started); err != nil && ctx.Err() == nil; _, err = os.Stat(started) {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	defer func() { cancel(); <-watched }()
 	problems := e.CheckDirectives(ctx, fleet.Directives{"maxmemory": {"1gb"}})
 	if len(problems) != 1 || problems[0].Path != "config" || !strings.Contains(problems[0].Message, "not ready in time") {
 		t.Errorf("got %v", problems)

@@ -25,7 +25,7 @@ func TestFlushUnwritten(t *testing.T) {
 		"status says so":       {says, PowerOff, time.Minute, true},
 		"all lost power":       {says, PowerOffAll, time.Minute, true},
 		"nobody lost power":    {says, KillRedis, time.Minute, false},
-		"too soon":             {says, PowerOff, unwrittenFor - time.Second, false},
+		"too soon":             {says, PowerOff, unwrittenFor - 5*time.Second, false},
 		"the group of clients": {"group main is degraded: a serves, but " + why, PowerOff, time.Minute, false},
 		"held for another reason": {"group more is degraded: a serves, but redis-more-6380 on b is held (the sentinel on a is failing over)",
 			PowerOff, time.Minute, false},
@@ -35,7 +35,6 @@ func TestFlushUnwritten(t *testing.T) {
 			w := court(t)
 			w.dir = t.TempDir()
 			w.schedule.Events = []Event{{Kind: tc.kind}}
-			w.began = time.Now().Add(-w.schedule.end() - tc.after)
 			var there []string
 			for _, n := range w.nodes {
 				n.dir = filepath.Join(w.dir, n.name)
@@ -50,6 +49,7 @@ func TestFlushUnwritten(t *testing.T) {
 					there = append(there, file)
 				}
 			}
+			w.began = time.Now().Add(-w.schedule.end() - tc.after) // after the syncs of the files, which take their time
 			w.flushUnwritten(tc.says)
 			for _, file := range there {
 				_, err := os.Stat(file)
