@@ -53,8 +53,8 @@ func TestDrillIsolate(t *testing.T) {
 		t.Errorf("an isolated master that clients reach took no writes, or kept them: %+v", fast)
 	}
 	tight := o.isolate(ctx, t, "bounded")
-	// A busy host's server counts its replicas later than once a second, by its own timer.
-	if limit := maxLag + 1500*time.Millisecond; tight.AfterCutMS > limit.Milliseconds() {
+	// A tenth of a second for a busy host, whose server counts its replicas by its own timer.
+	if limit := maxLag + 1100*time.Millisecond; tight.AfterCutMS > limit.Milliseconds() {
 		t.Errorf("with max_lag %s the isolated master took a write %d ms after the cut", maxLag, tight.AfterCutMS)
 	}
 	if tight.GapMS <= tight.CalmGapMS || tight.GapMS < 500 {
