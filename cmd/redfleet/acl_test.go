@@ -53,7 +53,9 @@ func fill(t *testing.T, root *consul.Client, name string) {
 	if err := root.Register(t.Context(), consul.Service{ID: name + "-n1", Name: name + "-main"}); err != nil {
 		t.Fatal(err)
 	}
-	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+	// A Consul agent that failed to compare its services with the catalog, as it can in
+	// the first seconds, tries again 15 to 30 s later (K10).
+	consultest.Eventually(t, 45*time.Second, func() (bool, string) {
 		list, err := root.Services(t.Context(), name+"-main")
 		return err == nil && len(list) == 1, "the service is not in the catalog"
 	})

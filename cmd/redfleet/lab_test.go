@@ -59,10 +59,12 @@ func (l *labSite) verb(args ...string) outcome {
 	return redfleet(l.t, append(args, "--fleet", "lab", "--consul", l.net+".10:8500")...)
 }
 
-// eventually runs a verb until its outcome is good.
+// eventually runs a verb until its outcome is good. Of two sentinels that are left each
+// may run for the failover in the same moment; then they hold another election after
+// twice the failover-timeout of 60 s.
 func (l *labSite) eventually(good func(outcome) bool, args ...string) {
 	l.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(150 * time.Second)
 	for {
 		out := l.verb(args...)
 		if good(out) {

@@ -52,6 +52,14 @@ func newGroup(t *testing.T) *group {
 	return newGroupOf(t, fleet.Fast, downAfter)
 }
 
+// newPatientGroup is one whose writes can be held for as long as there is: on a busy
+// machine the replicas need their part of it to answer at all, and Sentinel two seconds
+// to name another master.
+func newPatientGroup(t *testing.T) *group {
+	t.Helper()
+	return newGroupOf(t, fleet.Fast, 2*downAfter)
+}
+
 // newGroupOf starts one with what redis.conf has for a durability.
 func newGroupOf(t *testing.T, durability fleet.Durability, downAfter time.Duration, lines ...string) *group {
 	t.Helper()

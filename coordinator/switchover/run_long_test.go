@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,13 +46,20 @@ func TestPlannedLong(t *testing.T) {
 // for.
 func TestLateReplicaLong(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t)
+	g := newPatientGroup(t)
 	g.record(1, time.Millisecond)
 	g.signal("n3", syscall.SIGSTOP)
-	thaw := time.AfterFunc(switchover.CatchUp(downAfter)/2, func() { g.thaw("n3") })
-	defer thaw.Stop()
 	began := g.rec.Now()
-	out, err := Run(t.Context(), g.options(nil))
+	var once sync.Once
+	out, err := Run(t.Context(), g.options(func(_ context.Context, l effect.Label, at effect.Point) error {
+		if l == LabelPause && at == effect.After {
+			once.Do(func() {
+				thaw := time.AfterFunc(switchover.CatchUp(2*downAfter)/4, func() { g.thaw("n3") })
+				t.Cleanup(func() { thaw.Stop() })
+			})
+		}
+		return nil
+	}))
 	if err != nil {
 		t.Fatalf("%+v, %v", out, err)
 	}

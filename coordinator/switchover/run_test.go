@@ -11,7 +11,7 @@ import (
 // durability, with clients that do not pause.
 func TestPlanned(t *testing.T) {
 	t.Parallel()
-	planned(t, newGroup(t), 1, time.Millisecond)
+	planned(t, newPatientGroup(t), 1, time.Millisecond)
 }
 
 // planned switches the master of a group so many times, while each of its clients

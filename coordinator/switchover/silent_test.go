@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/effect"
-	"github.com/redfleet/redfleet/internal/fleet"
 )
 
 // TestOldMasterStalls: the old master lives, and is silent while another one is promoted
@@ -15,7 +14,7 @@ import (
 // it holds is acknowledged and lost (hazard S13).
 func TestOldMasterStalls(t *testing.T) {
 	t.Parallel()
-	g := newGroupOf(t, fleet.Fast, 2*downAfter) // the longest pause: a busy machine needs two seconds to name another master
+	g := newPatientGroup(t)
 	g.record(2, time.Millisecond)
 	began := g.rec.Now()
 	master, _ := g.look()
@@ -38,7 +37,7 @@ func TestOldMasterStalls(t *testing.T) {
 // nothing that it held was acknowledged.
 func TestOldMasterDies(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t)
+	g := newPatientGroup(t)
 	g.record(1, time.Millisecond)
 	began := g.rec.Now()
 	master, _ := g.look()

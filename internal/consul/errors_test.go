@@ -3,6 +3,7 @@ package consul_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -60,11 +61,12 @@ func TestErrorsOfEveryCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, addr := devconsultest.Start(t, devconsul.Options{})
-			c, err := consul.New(consul.Options{Address: addr, Timeout: 100 * time.Millisecond})
-			if err != nil {
-				t.Fatal(err)
+			o := consul.Options{Address: addr}
+			if tt.faults.Freeze {
+				// Nobody answers; else a limit this short tells "out" on a busy machine.
+				o.Timeout = 100 * time.Millisecond
 			}
-			t.Cleanup(c.Close)
+			c := newClient(t, o)
 			server.SetFaults(tt.faults)
 			for call, do := range calls(c) {
 				err := do(t.Context())
@@ -195,7 +197,9 @@ func TestConnectionsAreReused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := seen.connections.Load(); n != 1 {
+	// Go gives up a connection whose request it has not seen off 50 ms after the answer,
+	// as it happens to one that has to wait for a core.
+	if n := seen.connections.Load(); n > 3 {
 		t.Errorf("20 requests took %d connections", n)
 	}
 }
@@ -210,17 +214,23 @@ func TestWatchesAreIdleAtRest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	told := make(chan struct{}, 10)
-	for _, key := range []string{"redfleet/shop/goal/n1", "redfleet/shop/control"} {
+	keys := []string{"redfleet/shop/goal/n1", "redfleet/shop/control"}
+	for _, key := range keys {
 		if _, err := c.Txn(ctx, consul.Set(key, nil)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, key := range keys {
 		go func() { ended <- c.WatchKey(ctx, key, func(consul.Entry, bool) { told <- struct{}{} }) }()
 		<-told
 	}
+	// At rest each watch has sent the request that then stays open.
+	consultest.Eventually(t, 10*time.Second, func() (bool, string) {
+		return server.Waiting() == 2, fmt.Sprintf("%d queries wait, want 2", server.Waiting())
+	})
 	before := seen.requests.Load()
 	time.Sleep(500 * time.Millisecond)
-	// Each watch may just be sending the request that then stays open.
-	if n := seen.requests.Load() - before; n > 2 {
+	if n := seen.requests.Load() - before; n > 0 {
 		t.Errorf("%d requests in half a second of rest", n)
 	}
 	cancel()

@@ -45,7 +45,8 @@ func TestUnsyncedCheck(t *testing.T) {
 	}
 	for try := 1; ; try++ {
 		up.Store(false)
-		consultest.Eventually(t, 30*time.Second, func() (bool, string) { return !passing(), "it is passing, and its check fails" })
+		// As long as it takes an agent that has just failed to compare to try again.
+		consultest.Eventually(t, time.Minute, func() (bool, string) { return !passing(), "it is passing, and its check fails" })
 		a.StopSync(t)
 		answered.Store(0)
 		up.Store(true)

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redfleet/redfleet/internal/consul"
@@ -273,48 +277,101 @@ func TestAnswerLostAfterTheEffect(t *testing.T) {
 
 // TestHolderStopsBeforeItsSessionEnds: with nothing but its renewals lost, a holder
 // is stopped while Consul still has its session (promise fenced-leader), even on a
-// Consul that ends sessions as early as it may.
+// Consul that ends sessions as early as it may. What lies between is a tenth of the TTL,
+// which a busy machine can take from a test; so the time is virtual.
 func TestHolderStopsBeforeItsSessionEnds(t *testing.T) {
 	t.Parallel()
-	const ttl = 1500 * time.Millisecond
-	server, addr := devconsultest.Start(t, devconsul.Options{MinTTL: ttl, TTLFactor: 1})
-	c := clients(addr)(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	err := c.Lease("redfleet/shop/lease", "c1", ttl, 0).Run(ctx, func(term context.Context, held *consul.Held) error {
-		defer cancel()
-		// The key's watch must not be what tells it.
-		server.SetFaults(devconsul.Faults{Path: "/v1/session/renew/", Drop: true})
-		<-term.Done()
-		if _, found, err := c.ReadSession(t.Context(), held.Session()); !found || err != nil {
-			t.Errorf("it went on until its session had ended: found %v, error %v", found, err)
+	synctest.Test(t, func(t *testing.T) {
+		const ttl = 15 * time.Second
+		server := devconsul.New(devconsul.Options{TTLFactor: 1})
+		defer server.Close()
+		c, err := consul.New(consul.Options{Address: "consul", Transport: direct{server.Handler()}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, err := held.Guard(); !errors.Is(err, consul.ErrLeaseLost) {
-			t.Errorf("the guard: %v", err)
+		ctx, cancel := context.WithCancel(t.Context())
+		err = c.Lease("redfleet/shop/lease", "c1", ttl, 0).Run(ctx, func(term context.Context, held *consul.Held) error {
+			defer cancel()
+			began := time.Now()
+			// The key's watch must not be what tells it.
+			server.SetFaults(devconsul.Faults{Path: "/v1/session/renew/", Freeze: true})
+			<-term.Done()
+			if _, found, err := c.ReadSession(t.Context(), held.Session()); !found || err != nil {
+				t.Errorf("it went on until its session had ended: found %v, error %v", found, err)
+			}
+			if _, err := held.Guard(); !errors.Is(err, consul.ErrLeaseLost) {
+				t.Errorf("the guard: %v", err)
+			}
+			time.Sleep(time.Until(began.Add(ttl + time.Second)))
+			if _, found, err := c.ReadSession(t.Context(), held.Session()); found || err != nil {
+				t.Errorf("the session outlived its TTL, which this rests on: found %v, error %v", found, err)
+			}
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Run ended with %v", err)
 		}
-		return nil
 	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Run ended with %v", err)
+}
+
+// direct carries requests to a stand-in in the same process. Its faults but for Drop,
+// which needs a connection, are as over the network.
+type direct struct{ server http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	if r.Body == nil {
+		r.Body = http.NoBody
 	}
+	w := httptest.NewRecorder()
+	d.server.ServeHTTP(w, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return w.Result(), nil
 }
 
 // TestAmbiguousAcquire: the answer to the acquire is lost, and the lease held all
 // the same, with one session.
 func TestAmbiguousAcquire(t *testing.T) {
 	t.Parallel()
-	server, addr := devconsultest.Start(t, devconsul.Options{})
-	c := clients(addr)(t)
+	_, addr := devconsultest.Start(t, devconsul.Options{})
+	loses := &losesAcquire{network: &http.Transport{DisableKeepAlives: true}}
+	c, err := consul.New(consul.Options{Address: addr, Transport: loses})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const lease = "redfleet/shop/lease"
-	server.SetFaults(devconsul.Faults{Path: "/v1/kv/" + lease, Drop: true, AfterEffect: true})
 	done := errors.New("done")
-	ended := make(chan error, 1)
-	go func() {
-		ended <- c.Lease(lease, "c1", 10*time.Second, time.Minute).Run(t.Context(),
-			func(context.Context, *consul.Held) error { return done })
-	}()
-	time.Sleep(100 * time.Millisecond)
-	server.SetFaults(devconsul.Faults{})
-	if err := <-ended; !errors.Is(err, done) {
+	// With a second session it would have to wait for the first one's lock-delay.
+	err = c.Lease(lease, "c1", 10*time.Second, time.Minute).Run(t.Context(), func(ctx context.Context, held *consul.Held) error {
+		if e, _, err := c.Get(ctx, lease); e.Session != held.Session() || err != nil {
+			t.Errorf("the key is held by %q, want %q; error %v", e.Session, held.Session(), err)
+		}
+		return done
+	})
+	if !errors.Is(err, done) {
 		t.Errorf("Run ended with %v", err)
 	}
+	if loses.sessions.Load() != 1 || loses.acquired.Load() < 2 {
+		t.Errorf("%d sessions were made, and the key was asked for %d times; want 1, and once more after the lost answer", loses.sessions.Load(), loses.acquired.Load())
+	}
+}
+
+// losesAcquire loses the answer to the first acquire.
+type losesAcquire struct {
+	network            http.RoundTripper
+	acquired, sessions atomic.Int64
+}
+
+func (l *losesAcquire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/session/create") {
+		l.sessions.Add(1)
+	}
+	resp, err := l.network.RoundTrip(r)
+	if r.URL.Query().Has("acquire") && l.acquired.Add(1) == 1 && err == nil {
+		_ = resp.Body.Close()
+		return nil, io.ErrUnexpectedEOF
+	}
+	return resp, err
 }

@@ -124,9 +124,9 @@ func TestRealRedis(t *testing.T) {
 	if st := start(t, ctx, s, u); st.PID != pid {
 		t.Errorf("status %+v; want pid %d", st, pid)
 	}
+	// It makes the socket before it listens there.
 	until(t, "redis-server serves", func() bool {
-		_, err := os.Stat(socket)
-		return err == nil
+		return exec.CommandContext(ctx, "/usr/bin/redis-cli", "-s", socket, "ping").Run() == nil
 	})
 	if err := exec.CommandContext(ctx, "/usr/bin/redis-cli", "-s", socket, "set", "a", "b").Run(); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,11 @@ func TestPause(t *testing.T) {
 	m := secured(t)
 	r := replicaOf(t, m)
 	ctx := t.Context()
-	old, other := dial(t, m.addr, password), redis.DialTimeout(m.addr, password, 5*time.Second)
+	// As long as the test may wait for the replica: the pause ends by Unpause.
+	const pause = time.Minute
+	old, other := dial(t, m.addr, password), redis.DialTimeout(m.addr, password, pause)
 	t.Cleanup(func() { _ = other.Close() })
-	if err := errors.Join(old.Set(ctx, "before", "x"), old.PauseWrites(ctx, 5*time.Second), old.PauseWrites(ctx, time.Millisecond)); err != nil {
+	if err := errors.Join(old.Set(ctx, "before", "x"), old.PauseWrites(ctx, pause), old.PauseWrites(ctx, time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	held, err := old.Observe(ctx)

@@ -127,11 +127,14 @@ func dialSentinel(t *testing.T, addr fleet.Addr) *redis.SentinelClient {
 	return c
 }
 
+// until waits for what may take several of Sentinel's rounds: it makes itself known
+// every 2 s, and who hears of it answers in a round of its own.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	const limit = 30 * time.Second
+	for end := time.Now().Add(limit); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within 10s: %s", what)
+			t.Fatalf("not within %s: %s", limit, what)
 		}
 	}
 }

@@ -255,23 +255,24 @@ func TestTimeLimits(t *testing.T) {
 	m := secured(t, "enable-debug-command yes")
 	sleeper := redis.DialTimeout(m.addr, password, 300*time.Millisecond)
 	defer func() { _ = sleeper.Close() }()
-	if err := sleeper.Ping(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	// Its limit is short for a busy machine.
+	until(t, "an answer within the limit", func() bool { return sleeper.Ping(t.Context()) == nil })
 	stop(t, m)
 	defer cont(t, m)
 	if err := sleeper.Ping(t.Context()); !errors.Is(err, redis.ErrUnreachable) {
 		t.Errorf("own limit: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	begin := time.Now()
-	if err := redis.Probe(ctx, m.addr, password); !errors.Is(err, redis.ErrUnreachable) {
-		t.Errorf("limit of the context: %v", err)
-	}
-	if d := time.Since(begin); d > redis.DefaultTimeout {
-		t.Errorf("the context's deadline of 20 ms was kept after %v", d)
-	}
+	// Once is enough to show that it is not the client's own limit that ends it: a busy
+	// machine lets this test wait as long.
+	until(t, "the context's deadline of 20 ms ends a call before the client's own limit", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		if err := redis.Probe(ctx, m.addr, password); !errors.Is(err, redis.ErrUnreachable) {
+			t.Errorf("limit of the context: %v", err)
+		}
+		return time.Since(begin) < redis.DefaultTimeout
+	})
 }
 
 // TestLoading: a server that loads its dataset is seen as such, and is no
@@ -298,7 +299,7 @@ func TestLoading(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Microseconds that the engine sleeps for each key that it loads.
-	if err := os.WriteFile(m.conf(), append(conf, "key-load-delay 50000\n"...), 0o600); err != nil {
+	if err := os.WriteFile(m.conf(), append(conf, "key-load-delay 100000\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m.start(t)

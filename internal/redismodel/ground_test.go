@@ -61,10 +61,11 @@ type real struct {
 
 var nextNetwork atomic.Int32
 
-// newReal takes a loopback network; the listener keeps other test binaries out.
+// newReal takes a loopback network; the listener keeps other test binaries out, but for
+// the labs of cmd/redfleet, which have 127.221 to 127.234 to themselves.
 func newReal(t *testing.T) real {
 	for range 250 {
-		network := fmt.Sprintf("127.%d.%d.", 221+os.Getpid()%30, 1+nextNetwork.Add(1)%250)
+		network := fmt.Sprintf("127.%d.%d.", 235+os.Getpid()%16, 1+nextNetwork.Add(1)%250)
 		l, err := net.Listen("tcp", network+"1:6480")
 		if err == nil {
 			t.Cleanup(func() { _ = l.Close() })

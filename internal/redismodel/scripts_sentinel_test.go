@@ -41,7 +41,9 @@ func sentinelReplies(s *stage) {
 	// A hello of a higher epoch moves the master, whoever says it.
 	s.tellSentinel(1, fmt.Sprintf("PUBLISH __sentinel__:hello %s,26379,%s,7,main,%s,6379,7", s.g.host(9), myID(9), s.g.host(2)))
 	s.see("named after it: %s, config epoch %s, peers %s, file %s", s.named(1), s.entry(1, "config-epoch"), s.entry(1, "num-other-sentinels"), s.name(s.state(1).Addr))
-	s.await("its peer knows too", 5*time.Second, func() bool { return s.named(2) == "h2:6379" && s.entry(2, "config-epoch") == "7" })
+	s.await("its peer knows too", 15*time.Second, func() bool { return s.named(2) == "h2:6379" && s.entry(2, "config-epoch") == "7" })
+	// Else it makes itself known again, every 2 s, which may be right after the RESET.
+	s.end(s.sentinel(2), syscall.SIGKILL)
 	s.tellSentinel(1, "SENTINEL RESET main")
 	s.see("right after a RESET: %s peers, %s replicas", s.entry(1, "num-other-sentinels"), s.entry(1, "num-slaves"))
 	s.see("the file: %d sentinels, %d replicas", len(s.state(1).KnownSentinels), len(s.state(1).KnownReplicas))
@@ -89,14 +91,14 @@ func noGoodReplica(s *stage) {
 	s.group(3, "replica-priority 0")
 	s.tellSentinel(1, "SENTINEL FAILOVER main", "SENTINEL CKQUORUM main")
 	s.end(s.redis(1), syscall.SIGKILL)
-	s.await("all see it down", 6*time.Second, func() bool {
+	s.await("all see it down", 15*time.Second, func() bool {
 		return strings.Contains(s.entry(1, "flags"), "o_down") && strings.Contains(s.entry(2, "flags"), "o_down")
 	})
 	time.Sleep(2 * time.Second)
 	s.see("roles: %s %s; named %s", strings.Fields(s.role(2))[0], strings.Fields(s.role(3))[0], s.named(1))
 	s.tellSentinel(1, "SENTINEL CKQUORUM main")
 	s.up(s.redis(1))
-	s.await("they follow again", 5*time.Second, func() bool {
+	s.await("they follow again", 15*time.Second, func() bool {
 		return s.role(2) == "slave of h1 connected" && s.role(3) == "slave of h1 connected"
 	})
 }
@@ -107,13 +109,13 @@ func failoverWithoutVote(s *stage) {
 	s.tell(1, "SET k v")
 	s.end(s.sentinel(2), syscall.SIGKILL)
 	s.end(s.sentinel(3), syscall.SIGKILL)
-	s.await("the majority is gone", 5*time.Second, func() bool {
+	s.await("the majority is gone", 15*time.Second, func() bool {
 		return strings.HasPrefix(s.ask(s.sentinel(1), "SENTINEL", "CKQUORUM", groupName), "NOQUORUM 1")
 	})
 	s.tellSentinel(1, "SENTINEL CKQUORUM main", "SENTINEL FAILOVER main", "SENTINEL FAILOVER main")
-	took := s.await("3 is promoted", 5*time.Second, func() bool { return s.role(3) == "master" })
+	took := s.await("3 is promoted", 15*time.Second, func() bool { return s.role(3) == "master" })
 	s.time("promotion", took, 700*time.Millisecond)
-	took = s.await("it is told to clients", 5*time.Second, func() bool { return s.named(1) == "h3:6379" })
+	took = s.await("it is told to clients", 15*time.Second, func() bool { return s.named(1) == "h3:6379" })
 	s.time("named", took, 1500*time.Millisecond)
 	s.see("config epoch %s", s.entry(1, "config-epoch"))
 	took = s.await("the failover ends", 10*time.Second, func() bool { return !strings.Contains(s.entry(1, "flags"), "failover") })
@@ -134,25 +136,26 @@ func emptyReplica(s *stage) {
 	s.quorum = 1
 	s.sentinelConf(1, 1, s.redis(1), []int{2, 3})
 	s.up(s.sentinel(1))
-	s.await("3 is known", 5*time.Second, func() bool {
+	s.await("3 is known", 15*time.Second, func() bool {
 		return s.replicaEntry(1, s.redis(3), "slave-priority") == "1" && s.replicaEntry(1, s.redis(2), "master-link-status") == "ok"
 	})
 	s.see("3 as the sentinel sees it: %s %s", s.replicaEntry(1, s.redis(3), "flags"), s.replicaEntry(1, s.redis(3), "master-link-status"))
 	s.end(s.redis(1), syscall.SIGKILL)
-	s.await("3 is promoted", 8*time.Second, func() bool { return s.role(3) == "master" })
-	s.await("2 is wiped", 8*time.Second, func() bool { return s.role(2) == "slave of h3 connected" })
+	s.await("3 is promoted", 15*time.Second, func() bool { return s.role(3) == "master" })
+	s.await("2 is wiped", 15*time.Second, func() bool { return s.role(2) == "slave of h3 connected" })
 	s.see("k: %s %s", s.ask(s.redis(2), "GET", "k"), s.ask(s.redis(3), "GET", "k"))
 }
 
 // earlyRestart: the failover is asked for, and the old master is back before the
 // sentinels have taken it for down.
 func earlyRestart(s *stage) {
+	s.downAfter = 30 * time.Second
 	s.prefer(2)
 	s.group(3, "appendonly yes")
 	s.end(s.redis(1), syscall.SIGKILL)
 	s.see("FAILOVER: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
 	s.up(s.redis(1))
-	s.await("2 is promoted", 5*time.Second, func() bool { return s.role(2) == "master" })
+	s.await("2 is promoted", 15*time.Second, func() bool { return s.role(2) == "master" })
 	s.see("two masters: %s %s", s.role(1), s.role(2))
 	s.see("writes: %s %s", s.ask(s.redis(1), "SET", "a", "1"), s.ask(s.redis(2), "SET", "b", "2"))
 	time.Sleep(2 * time.Second)
@@ -164,22 +167,25 @@ func frozenMaster(s *stage) {
 	s.group(3)
 	s.tell(1, "SET k v")
 	s.signal(s.redis(1), syscall.SIGSTOP)
-	took := s.await("3 is promoted", 8*time.Second, func() bool { return s.role(3) == "master" })
-	s.time("promotion", took, 3*time.Second)
-	s.await("2 follows", 8*time.Second, func() bool { return s.role(2) == "slave of h3 connected" })
+	s.promoted(3, 3)
+	s.await("2 follows", 15*time.Second, func() bool { return s.role(2) == "slave of h3 connected" })
 	s.signal(s.redis(1), syscall.SIGCONT)
 	s.see("it still thinks it is the %s and takes writes: %s", s.role(1), s.ask(s.redis(1), "SET", "lost", "1"))
-	s.see("config epochs: %d", s.state(1).ConfigEpoch)
+	s.see("config epoch is voted epoch: %t", s.state(1).ConfigEpoch == s.state(1).LeaderEpoch)
 }
 
 func frozenSentinel(s *stage) {
 	s.group(2)
 	s.see("tilt before: %s", s.info(s.sentinel(1), "sentinel", "sentinel_tilt"))
 	s.signal(s.sentinel(1), syscall.SIGSTOP)
-	time.Sleep(3 * time.Second)
+	// Its down-after counts from a PING that it was sent up to a second later.
+	s.await("2 sees it", 15*time.Second, func() bool {
+		return strings.HasPrefix(s.ask(s.sentinel(2), "SENTINEL", "CKQUORUM", groupName), "NOQUORUM")
+	})
 	s.see("2 sees it: %s", s.ask(s.sentinel(2), "SENTINEL", "CKQUORUM", groupName))
+	time.Sleep(3 * time.Second) // more than the 2 s that make a TILT, which lasts for 30 s
 	s.signal(s.sentinel(1), syscall.SIGCONT)
-	s.await("TILT", time.Second, func() bool { return s.info(s.sentinel(1), "sentinel", "sentinel_tilt") == "1" })
+	s.await("TILT", 10*time.Second, func() bool { return s.info(s.sentinel(1), "sentinel", "sentinel_tilt") == "1" })
 	s.see("2's tilt: %s", s.info(s.sentinel(2), "sentinel", "sentinel_tilt"))
 }
 
@@ -299,7 +305,7 @@ func twoFailovers(s *stage) {
 	s.group(3)
 	s.see("1: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
 	s.see("2: %s", s.ask(s.sentinel(2), "SENTINEL", "FAILOVER", groupName))
-	s.await("both have promoted", 5*time.Second, func() bool { return s.role(2) == "master" })
+	s.await("both have promoted", 15*time.Second, func() bool { return s.role(2) == "master" })
 	s.await("both failovers end", 15*time.Second, func() bool {
 		return !strings.Contains(s.entry(1, "flags"), "failover") && !strings.Contains(s.entry(2, "flags"), "failover")
 	})

@@ -3,6 +3,7 @@ package redismodel
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -73,7 +74,7 @@ func (s *stage) group(n int, extra ...string) {
 }
 
 // settled: the master and all links are up, and every sentinel has read the INFO
-// of each replica.
+// of each replica and can use all others.
 func (s *stage) settled(master, n int) {
 	s.t.Helper()
 	s.await("all replicas in sync", 10*time.Second, func() bool {
@@ -93,6 +94,9 @@ func (s *stage) settled(master, n int) {
 				if r != master && s.replicaEntry(i, s.redis(r), "master-link-status") != "ok" {
 					return false
 				}
+			}
+			if !strings.HasPrefix(s.ask(s.sentinel(i), "SENTINEL", "CKQUORUM", groupName), fmt.Sprintf("OK %d usable", n)) {
+				return false
 			}
 		}
 		return true
@@ -114,12 +118,8 @@ func (s *stage) crash() {
 		return s.ask(s.redis(2), "GET", "k") == "v" && s.ask(s.redis(3), "GET", "k") == "v"
 	})
 	s.end(s.redis(1), syscall.SIGKILL)
-	took := s.await("replica 2 is promoted", 10*time.Second, func() bool { return s.role(2) == "master" })
-	s.time("promotion", took, 3*time.Second)
-	s.await("all sentinels name it", 10*time.Second, func() bool {
-		return s.named(1) == "h2:6379" && s.named(2) == "h2:6379" && s.named(3) == "h2:6379"
-	})
-	s.await("3 follows", 10*time.Second, func() bool { return s.role(3) == "slave of h2 connected" })
+	s.promoted(2, 3)
+	s.await("3 follows", 15*time.Second, func() bool { return s.role(3) == "slave of h2 connected" })
 	s.see("k on 2 and 3: %s %s", s.ask(s.redis(2), "GET", "k"), s.ask(s.redis(3), "GET", "k"))
 	for n := 1; n <= 3; n++ {
 		m := s.state(n)

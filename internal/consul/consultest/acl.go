@@ -92,7 +92,7 @@ func (a *ACL) StopSync(t testing.TB) {
 	// Another token makes the agent compare within 3 s. That nobody has made yet cannot.
 	late := fmt.Sprintf("99999999-2222-3333-4444-%012d", time.Now().UnixNano()%1e12)
 	a.put(t, "/v1/agent/token/agent", fmt.Sprintf(`{"Token": %q}`, late))
-	Eventually(t, 10*time.Second, func() (bool, string) {
+	Eventually(t, synced, func() (bool, string) {
 		return failures() > before, "the Consul agent has not failed to compare"
 	})
 	a.put(t, "/v1/acl/token", fmt.Sprintf(`{"SecretID": %q, "Policies": [{"Name": "global-management"}]}`, late))

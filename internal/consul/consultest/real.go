@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/redfleet/redfleet/internal/consul"
+	"github.com/redfleet/redfleet/internal/redistest"
 )
 
 // StartReal runs a real `consul agent -dev` on free loopback ports until the test
@@ -40,7 +41,7 @@ func startReal(t testing.TB, hcl ...string) *agent {
 	t.Helper()
 	binary := findBinary(t)
 	var problem error
-	// A port can be taken between our look and Consul's: then once more.
+	// Its UDP ports are not held, and can be taken: then once more.
 	for range 3 {
 		var a *agent
 		if a, problem = startAgent(t, binary, hcl); problem != nil {
@@ -99,9 +100,9 @@ type agent struct {
 
 func startAgent(t testing.TB, binary string, hcl []string) (*agent, error) {
 	t.Helper()
-	ports, err := freePorts(4)
-	if err != nil {
-		return nil, err
+	var ports [4]int
+	for i := range ports {
+		ports[i] = redistest.FreePort(t, "127.0.0.1")
 	}
 	dir := t.TempDir()
 	config := fmt.Sprintf(`
@@ -183,27 +184,9 @@ func (a *agent) tail() []byte {
 	return text[max(0, len(text)-2000):]
 }
 
-// FreeAddr is a loopback address that nobody listens on, host:port.
+// FreeAddr is a loopback address that nobody listens on, host:port, and that nobody else
+// is given before the test ends.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	ports, err := freePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-}
-
-// freePorts asks the kernel for TCP ports that nobody uses.
-func freePorts(n int) ([]int, error) {
-	var out []int
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		// All stay open until all are found, so that none comes twice.
-		defer ln.Close()
-		out = append(out, ln.Addr().(*net.TCPAddr).Port)
-	}
-	return out, nil
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(redistest.FreePort(t, "127.0.0.1")))
 }

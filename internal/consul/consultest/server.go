@@ -123,7 +123,7 @@ func healthFilters(t *testing.T, e *env) {
 	e.register(t, master)
 	e.register(t, replica)
 	for query, want := range map[string]int{"": 2, "?passing": 1, "?tag=master": 1, "?tag=replica": 1, "?tag=replica&passing": 0} {
-		Eventually(t, soon, func() (bool, string) {
+		Eventually(t, synced, func() (bool, string) {
 			_, text := e.send(t, "GET", "/v1/health/service/"+e.name+query, "")
 			n := strings.Count(text, `"serfHealth"`)
 			return n == want, name("%q gives %d instances, want %d", query, n, want)

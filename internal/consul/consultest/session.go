@@ -85,7 +85,7 @@ func oneHolder(t *testing.T, e *env) {
 }
 
 func lockDelay(t *testing.T, e *env) {
-	const delay = 700 * time.Millisecond
+	const delay = 3 * time.Second // what is tried within it must come in time
 	key, first, second := e.key("lease"), e.session(t, delay), e.session(t, 0)
 	acquire(t, e, key, first, true)
 	ended := time.Now()
@@ -99,7 +99,7 @@ func lockDelay(t *testing.T, e *env) {
 	acquire(t, e, key, second, false)
 	_, err = e.Txn(t.Context(), consul.Lock(key, nil, second))
 	wantConflict(t, err, 0)
-	Eventually(t, 5*time.Second, func() (bool, string) {
+	Eventually(t, 5*delay, func() (bool, string) {
 		got, err := e.Acquire(t.Context(), key, nil, second)
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ package consultest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,14 +72,19 @@ func newEnv(t *testing.T, newClient func(t *testing.T) *consul.Client, o Options
 	e := &env{Client: newClient(t), opts: o, newClient: newClient, name: "suite-" + uuid.NewString()}
 	e.prefix = "redfleet/" + e.name + "/"
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		keys, err := e.Keys(ctx, e.prefix)
 		if err != nil {
 			t.Errorf("cleaning up: %v", err)
 		}
-		for _, key := range keys {
-			if _, err := e.Txn(ctx, consul.Delete(key)); err != nil {
+		// Some cases leave hundreds, which one by one take seconds.
+		for some := range slices.Chunk(keys, consul.MaxTxnOps) {
+			var ops []consul.Op
+			for _, key := range some {
+				ops = append(ops, consul.Delete(key))
+			}
+			if _, err := e.Txn(ctx, ops...); err != nil {
 				t.Errorf("cleaning up: %v", err)
 			}
 		}
