@@ -38,13 +38,14 @@ func TestUnderShippedPolicies(t *testing.T) {
 	}
 
 	viewer := acl.Client(t, policy.Viewer(f.Name).HCL())
-	w, err := records.LoadWorld(t.Context(), viewer, f.Name, time.Now(), true)
-	if err != nil {
-		t.Fatalf("a viewer cannot read the fleet: %v", err)
-	}
-	if a := assess.Group(w, "main"); a.State != fleet.GroupServing || failing(a) != "" {
-		t.Errorf("a viewer sees %s (%s): %s", a.State, a.Reason, failing(a))
-	}
+	eventually(t, servingIn, "a viewer sees the group serve", func() bool { // as WaitServing does, which asks again too
+		w, err := records.LoadWorld(t.Context(), viewer, f.Name, time.Now(), true)
+		if err != nil {
+			t.Fatalf("a viewer cannot read the fleet: %v", err)
+		}
+		a := assess.Group(w, "main")
+		return a.State == fleet.GroupServing && failing(a) == ""
+	})
 	if _, _, err := viewer.Get(t.Context(), f.Keys.Secret("main")); !errors.Is(err, consul.ErrDenied) {
 		t.Errorf("a viewer reads a sealed secret: %v", err)
 	}

@@ -86,7 +86,7 @@ func TestBootFromAStrangeDisk(t *testing.T) {
 // TestBootBesideARunningServer: a fence that somebody runs by hand touches nothing.
 func TestBootBesideARunningServer(t *testing.T) {
 	t.Parallel()
-	f := bring(t, 3, nil)
+	f := bring(t, 3, calm) // a failover would change the file too
 	before := read(t, confFile(f, 1))
 	_, err := fenceOn(t, f, 1, 0)
 	heldBy(t, err, "port-in-use")
@@ -99,7 +99,7 @@ func TestBootBesideARunningServer(t *testing.T) {
 // did goes by the rule of a first start, and does not pass for one that ran.
 func TestBootOfAUnitThatNeverRan(t *testing.T) {
 	t.Parallel()
-	f, master := dark(t, 5*time.Second)
+	f, master := dark(t, 30*time.Second) // sentinels are young for long
 	for _, path := range []string{memoryFile(f, master), confFile(f, master)} {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func TestBootOfAUnitThatNeverRan(t *testing.T) {
 	}
 	startUnit(t, f, 1, sentinelID)
 	startUnit(t, f, 2, sentinelID)
-	start, err := fenceOn(t, f, master, 2*time.Second) // its data is there still
+	start, err := fenceOn(t, f, master, servingIn) // its data is there still
 	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
 	if !strings.Contains(read(t, memoryFile(f, master)), `"started": true`) {
 		t.Error("the start was not remembered")
@@ -138,7 +138,7 @@ func TestBootOverARoleThatIsOutdated(t *testing.T) {
 	heldBy(t, err, "no-majority")
 	startUnit(t, f, 1, sentinelID)
 	startUnit(t, f, 2, sentinelID)
-	start, err := fenceOn(t, f, replica, 2*time.Second)
+	start, err := fenceOn(t, f, replica, servingIn)
 	startsAs(t, start, err, addrOf(f, master), "follow")
 	if !strings.Contains(read(t, confFile(f, replica)), "\nreplicaof "+f.Host(master)+" 6379\n") {
 		t.Error("the role was not written")
@@ -184,7 +184,7 @@ func TestBootThatIsCut(t *testing.T) {
 			t.Errorf("%s was cut %d times, want before and after", label, reached[label])
 		}
 	}
-	start, err := fenceOn(t, f, master, 5*time.Second)
+	start, err := fenceOn(t, f, master, servingIn)
 	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
 	if !strings.Contains(read(t, confFile(f, master)), "\nreplica-read-only yes\n") {
 		t.Error("after the cuts the file is not what it should be")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 // whatever its files say, and starts at once when a second sentinel is there.
 func TestBootOnAMinority(t *testing.T) {
 	t.Parallel()
-	f, master := dark(t, 5*time.Second)
+	f, master := dark(t, 30*time.Second) // the first sentinel is young for long
 	before := read(t, confFile(f, master))
 	_, err := fenceOn(t, f, master, 0)
 	heldBy(t, err, "no-majority")
@@ -32,7 +33,7 @@ func TestBootOnAMinority(t *testing.T) {
 		t.Errorf("a fence that held the server changed its file to:\n%s", redacted(now))
 	}
 	startUnit(t, f, master%3+1, sentinelID)
-	start, err := fenceOn(t, f, master, 5*time.Second)
+	start, err := fenceOn(t, f, master, servingIn)
 	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
 }
 
@@ -43,10 +44,14 @@ func TestBootThatStoodStill(t *testing.T) {
 	f, master := dark(t, 30*time.Second)
 	startUnit(t, f, master, sentinelID)
 	startUnit(t, f, master%3+1, sentinelID)
-	still, noted, rules := true, 0, []string{}
+	still, noted, most, rules := true, 0, 1, []string{}
 	start, err := boot.Fence(t.Context(), boot.Options{
-		Config: f.AgentConfig(master), Instance: redisID, Wait: 10 * time.Second,
-		Tell: func(h boot.Held) { rules = append(rules, h.Rule) },
+		Config: f.AgentConfig(master), Instance: redisID, Wait: servingIn,
+		Tell: func(h boot.Held) {
+			if rules = append(rules, h.Rule); noted > 0 && h.Rule != "stale-answers" {
+				most++ // on a busy machine a sentinel can be too late for an answer: the next start is another one
+			}
+		},
 		Hook: func(_ context.Context, l effect.Label, at effect.Point) error {
 			if l == apply.LabelRemember && at == effect.After {
 				noted++
@@ -59,8 +64,8 @@ func TestBootThatStoodStill(t *testing.T) {
 		},
 	})
 	startsAs(t, start, err, fleet.Addr{}, "young-sentinels")
-	if still || !slices.Contains(rules, "stale-answers") || noted != 1 {
-		t.Errorf("stood still: %v; held by %q; the start was noted %d times, want once: each time takes a slow disk as long again", !still, rules, noted)
+	if still || !slices.Contains(rules, "stale-answers") || noted < 1 || noted > most {
+		t.Errorf("stood still: %v; held by %q; the start was noted %d times, want %d: each time takes a slow disk as long again", !still, rules, noted, most)
 	}
 }
 
@@ -79,13 +84,21 @@ func TestBootOfAStaleMaster(t *testing.T) {
 	t.Parallel()
 	f, master := dark(t, 2*time.Second) // so short that young sentinels vouch for nobody
 	for _, i := range others(master) {
+		withoutFailover(t, f, i)
 		startUnit(t, f, i, sentinelID)
 		start, err := fenceOn(t, f, i, 10*time.Second)
 		startsAs(t, start, err, addrOf(f, master), start.Rule)
 		startUnit(t, f, i, redisID)
 	}
-	_, err := fenceOn(t, f, master, 0)
-	heldBy(t, err, "await-failover", "failover-under-way")
+	for _, i := range others(master) {
+		eventually(t, servingIn, "the others are there, and their sentinels could promote one", func() bool {
+			view, err := f.Sentinel(i).Observe(t.Context(), "main", false)
+			return err == nil && f.Redis(i).Ping(t.Context()) == nil &&
+				slices.ContainsFunc(view.Report.Replicas, func(r fleet.SeenInstance) bool { return r.Promotable })
+		})
+	}
+	heldSoon(t, f, master, "await-failover")
+	withFailover(t, f, others(master)...)
 	start, err := fenceOn(t, f, master, failoverIn)
 	now := newMaster(t, f, master, start.Follow)
 	startsAs(t, start, err, addrOf(f, now), "follow")
@@ -93,6 +106,31 @@ func TestBootOfAStaleMaster(t *testing.T) {
 	for i := 1; i <= 3; i++ {
 		if i != now {
 			whole(t, f, now, i)
+		}
+	}
+}
+
+// withoutFailover has the sentinel of node n<i>, which is down, ask for more votes than
+// there are, until withFailover: however slow the machine is, no failover comes before
+// the fence was seen to wait for it.
+func withoutFailover(t *testing.T, f *Fleet, i int) {
+	t.Helper()
+	path := filepath.Join(folder(f, i, fleet.KindSentinel), "sentinel.conf")
+	before := read(t, path)
+	after := regexp.MustCompile(`(?m)^(sentinel monitor main \S+ 6379) 2$`).ReplaceAllString(before, "$1 9")
+	if after == before {
+		t.Fatalf("no line to be changed in:\n%s", redacted(before))
+	}
+	if err := os.WriteFile(path, []byte(after), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func withFailover(t *testing.T, f *Fleet, nodes ...int) {
+	t.Helper()
+	for _, i := range nodes {
+		if said := cli(t, f, i, sentinelPort, "SENTINEL SET main quorum 2"); strings.TrimSpace(said) != "OK\nOK" {
+			t.Fatalf("the quorum of n%d: %s", i, said)
 		}
 	}
 }
@@ -123,6 +161,9 @@ func TestBootWithoutItsData(t *testing.T) {
 	if err := os.WriteFile(memoryFile(f, master), []byte(`{"started": true, "served": true, "replid": "1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for i := 1; i <= 3; i++ {
+		withoutFailover(t, f, i)
+	}
 	startUnit(t, f, master, sentinelID)
 	for _, i := range others(master) {
 		startUnit(t, f, i, sentinelID)
@@ -130,12 +171,14 @@ func TestBootWithoutItsData(t *testing.T) {
 		startsAs(t, start, err, addrOf(f, master), start.Rule)
 		startUnit(t, f, i, redisID)
 	}
-	eventually(t, servingIn, "a replica shows the data", func() bool {
-		info, err := f.Redis(others(master)[0]).Observe(t.Context())
-		return err == nil && info.Keys > 0
-	})
-	_, err := fenceOn(t, f, master, 0)
-	heldBy(t, err, "no-empty-master")
+	for _, i := range others(master) {
+		eventually(t, servingIn, "a replica shows the data", func() bool {
+			info, err := f.Redis(i).Observe(t.Context())
+			return err == nil && info.Keys > 0
+		})
+	}
+	heldSoon(t, f, master, "no-empty-master")
+	withFailover(t, f, 1, 2, 3)
 	start, err := fenceOn(t, f, master, failoverIn)
 	now := newMaster(t, f, master, start.Follow)
 	startsAs(t, start, err, addrOf(f, now), "follow")
@@ -178,10 +221,7 @@ func TestBootWaitsOverSeveralRuns(t *testing.T) {
 	if took := time.Since(began); took < downAfter+3*time.Second-500*time.Millisecond {
 		t.Errorf("it started as the master after %v, before a sentinel can have been sure", took)
 	}
-	_, err := fenceOn(t, f, master, 0)
-	if err == nil || !strings.Contains(err.Error(), "await-verdict") {
-		t.Errorf("after a start the count goes on: the next fence gave %v", err)
-	}
+	heldSoon(t, f, master, "await-verdict") // else the count goes on after a start
 }
 
 // TestBootAsksEachPeerOnce: where the peers answer it is one round, with one

@@ -125,13 +125,13 @@ func TestFailover(t *testing.T) {
 	})
 	t.Run("a crashed replica and a crashed sentinel start again", func(t *testing.T) {
 		t.Parallel()
-		f := bring(t, 3, nil)
+		f := bring(t, 3, calm)
 		master := index(t, f.WaitServing(servingIn).Master.Node)
 		other := master%3 + 1
 		before := pids(t, f, 3)
 		kill(t, f, other, fleet.KindRedis)
 		kill(t, f, other, fleet.KindSentinel)
-		eventually(t, 10*time.Second, "both run again", func() bool {
+		eventually(t, servingIn, "both run again", func() bool {
 			now := pids(t, f, 3)
 			return changed(before, now) == 2 && len(now) == len(before)
 		})
@@ -146,7 +146,7 @@ func TestFailover(t *testing.T) {
 		if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1100 * time.Millisecond) // appendfsync everysec: the promise is what is on disk
+		onDisk(t, f, master)
 		kill(t, f, master, fleet.KindRedis)
 		eventually(t, failoverIn, "the master answers again", func() bool {
 			got, _, err := f.Redis(master).Get(t.Context(), "kept")

@@ -123,7 +123,9 @@ func stuckFaults() []fault {
 				signal(t, g.Fleet, g.one, fleet.KindSentinel, syscall.SIGSTOP)
 				time.Sleep(2500 * time.Millisecond) // TILT comes after 2 s
 				signal(t, g.Fleet, g.one, fleet.KindSentinel, syscall.SIGCONT)
-				cli(t, g.Fleet, g.one, sentinelPort, "SENTINEL FAILOVER main")
+				eventually(t, servingIn, "SENTINEL FAILOVER is taken", func() bool { // once it has heard of the replicas again
+					return g.Sentinel(g.one).Failover(t.Context(), "main") == nil
+				})
 			},
 			names: func(g *group) []string {
 				return []string{"the sentinel on " + node(g.one) + " is carrying a failover out"}

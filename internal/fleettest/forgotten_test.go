@@ -20,7 +20,7 @@ func TestForgottenNode(t *testing.T) {
 	t.Parallel()
 	addr := consultest.StartReal(t)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	f := bringOn(t, addr, 3, nil)
+	f := bringOn(t, addr, 3, calm)
 	same := undisturbed(t, f)
 	var services []struct{ Node, Address string }
 	if err := json.Unmarshal(askConsul(t, http.MethodGet, addr, "/v1/catalog/service/test-main", nil), &services); err != nil || len(services) != 6 {
@@ -54,7 +54,7 @@ func TestForgottenNode(t *testing.T) {
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	s, addr := StandIn(t)
-	f := bringOn(t, addr, 3, nil)
+	f := bringOn(t, addr, 3, calm)
 	same := undisturbed(t, f)
 	for _, node := range []string{"n1", "n2", "n3"} {
 		e, found, err := f.Client.Get(t.Context(), f.Keys.Report(node))
@@ -66,7 +66,9 @@ func TestEndedSession(t *testing.T) {
 		}
 	}
 	s.SetError(http.StatusInternalServerError)
-	eventually(t, toldIn, "the agents' watches fail", func() bool { return holds(f.Log.String(), "watching redfleet/test/goal/n1 failed") })
+	for _, node := range []string{"n1", "n2", "n3"} { // by that each learns that Consul was out
+		eventually(t, toldIn, "the watches of "+node+" fail", func() bool { return holds(f.Log.String(), "watching redfleet/test/goal/"+node+" failed") })
+	}
 	s.SetError(0)
 	f.WaitFor(toldIn, "all agents have a session again", func(a fleet.Assessment) bool {
 		for _, node := range []string{"n1", "n2", "n3"} {

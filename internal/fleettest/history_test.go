@@ -102,6 +102,11 @@ func noted[T any](h *history, e consul.Entry) (T, bool) {
 // group.
 func (h *history) check(t *testing.T) fleet.Group {
 	t.Helper()
+	eventually(t, servingIn, "the history has read the records", func() bool { // whoever asks Consul itself may be faster
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.decisions) > 0 && len(h.secrets) > 0 && len(h.fleets) > 0
+	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, f := range h.faults() {

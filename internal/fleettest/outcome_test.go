@@ -23,8 +23,8 @@ const (
 	// cutNodes is the size of the fleets that are cut.
 	cutNodes = 3
 	// cutServingIn leaves room for Sentinel, which may learn of a replica or of
-	// its new priority only with its next INFO, 10 s later.
-	cutServingIn = 40 * time.Second
+	// its new priority only with its next INFO, 10 s later, and after a TILT of 30 s.
+	cutServingIn = 60 * time.Second
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -122,7 +122,7 @@ func checkRoles(t *testing.T, f *Fleet, master fleet.Addr) {
 	for i := 1; i <= cutNodes; i++ {
 		server, self := f.Redis(i), fleet.Addr{Host: f.Host(i), Port: 6379}
 		var role redis.Role
-		eventually(t, 5*time.Second, fmt.Sprintf("n%d answers", i), func() (ok bool) {
+		eventually(t, servingIn, fmt.Sprintf("n%d answers", i), func() (ok bool) {
 			var err error
 			role, err = server.Role(t.Context())
 			return err == nil
@@ -134,7 +134,7 @@ func checkRoles(t *testing.T, f *Fleet, master fleet.Addr) {
 		if role.Role != want.Role || role.Master != want.Master {
 			t.Errorf("n%d is %s of %s, want %s of %s", i, role.Role, role.Master, want.Role, want.Master)
 		}
-		eventually(t, 5*time.Second, fmt.Sprintf("the probe key is gone from n%d", i), func() bool {
+		eventually(t, servingIn, fmt.Sprintf("the probe key is gone from n%d", i), func() bool { // a step that failed is tried again a second later
 			_, found, err := server.Get(t.Context(), fleet.ProbeKey("main"))
 			return err == nil && !found
 		})

@@ -79,7 +79,7 @@ func settled(t *testing.T, f *Fleet) {
 func TestRecover(t *testing.T) {
 	t.Parallel()
 	s, addr := StandIn(t)
-	f := bringOn(t, addr, 3, nil)
+	f := bringOn(t, addr, 3, calm)
 	same := undisturbed(t, f)
 	settled(t, f)
 	before := standing(t, f)
@@ -111,7 +111,7 @@ func TestRecover(t *testing.T) {
 func TestRecoverRefuses(t *testing.T) {
 	t.Parallel()
 	s, addr := StandIn(t)
-	f := bringOn(t, addr, 3, nil)
+	f := bringOn(t, addr, 3, calm)
 	same := undisturbed(t, f)
 	settled(t, f)
 	s.LoseAll()
@@ -137,9 +137,9 @@ func TestRecoverRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.Quorum = 3 })})
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { calm(g); g.Sentinel.Quorum = 3 })})
 	refusal("another spec", "the spec in Consul does not say what the agents' goals do: group main: sentinel.quorum")
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Prefer = "n3" })})
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { calm(g); g.Prefer = "n3" })})
 	found = offered(t, f, o)
 	if len(found.There) != 1 || found.Spec.Spec.Groups[0].Prefer != "n3" {
 		t.Errorf("the operator's own spec is not taken: there is %v, %+v", found.There, found.Spec.Spec.Groups)
@@ -183,7 +183,7 @@ func TestRecoverUnderShippedPolicies(t *testing.T) {
 	t.Parallel()
 	acl := consultest.StartACL(t)
 	f := Guarded(t, &nets, acl, "test", nil)
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, nil)})
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, calm)})
 	f.StartCoordinator(1, nil)
 	for i := range 3 {
 		f.StartAgent(i+1, nil)

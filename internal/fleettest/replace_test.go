@@ -143,7 +143,8 @@ func TestReplaceUnderCuts(t *testing.T) {
 	_, addr := StandIn(t)
 	f := New(t, &nets, addr)
 	f.LeaseTTL, f.ForgetGap = cutTTL, 200*time.Millisecond
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(time.Second) })})
+	// Who left has to count as down before it is forgotten; the master must not meanwhile.
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(3 * time.Second) })})
 	s := newStory(f, replaceLabels())
 	s.coordinator(1)
 	for i := range 4 {

@@ -37,7 +37,7 @@ func (f *Fleet) stopDaemons(n int) {
 // Redis notices.
 func TestFailStatic(t *testing.T) {
 	t.Parallel()
-	f := bring(t, 3, nil)
+	f := bring(t, 3, calm)
 	master := index(t, f.WaitServing(servingIn).Master.Node)
 	client := f.Redis(master)
 	if err := client.Set(t.Context(), "a", "1"); err != nil {
@@ -49,10 +49,12 @@ func TestFailStatic(t *testing.T) {
 	if a, err := f.Assessment(t.Context()); err != nil || a.Master == nil {
 		t.Errorf("without any daemon the verdict shows no master: %+v, %v", a, err)
 	}
+	was := boots(t, f)
 	for i := range 3 {
 		f.StartAgent(i+1, nil)
 	}
 	f.StartCoordinator(1, nil)
+	reportAnew(t, f, was)
 	f.WaitServing(servingIn)
 	if d := cmp.Diff(before, pids(t, f, 3)); d != "" {
 		t.Errorf("processes changed (-before +after):\n%s", d)
@@ -83,12 +85,19 @@ func TestStateSurvivesTheAgent(t *testing.T) {
 	master := waitMaster(t, f, old)
 	before := confs(t, f)
 	f.stopDaemons(3)
+	was := boots(t, f)
 	for i := range 3 {
 		f.StartAgent(i+1, nil)
 	}
 	f.StartCoordinator(1, nil)
+	reportAnew(t, f, was)
 	f.WaitServing(servingIn)
+	running := pids(t, f, 3)
 	kill(t, f, master%3+1, fleet.KindSentinel) // started again from its own file
+	eventually(t, servingIn, "the sentinel runs again", func() bool {
+		now := pids(t, f, 3)
+		return changed(running, now) == 1 && len(now) == len(running)
+	})
 	f.WaitServing(failoverIn)
 	after := confs(t, f)
 	for path, lines := range before {
@@ -136,12 +145,12 @@ func TestPowerLoss(t *testing.T) {
 	for name, withConsul := range map[string]bool{"with a coordinator": true, "with the agents alone": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := bring(t, 3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(5 * time.Second) })
+			f := bring(t, 3, calm) // the sentinels are young, and vouch for the master, for as long as its agent takes to come up
 			master := index(t, f.WaitServing(servingIn).Master.Node)
 			if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(1100 * time.Millisecond) // appendfsync everysec: what is on disk is the promise
+			onDisk(t, f, master)
 			f.stopDaemons(3)
 			f.killAll()
 			before := boots(t, f)
@@ -151,10 +160,7 @@ func TestPowerLoss(t *testing.T) {
 			if withConsul {
 				f.StartCoordinator(1, nil)
 			}
-			eventually(t, servingIn, "every agent reports again", func() bool {
-				now := boots(t, f)
-				return now["n1"] != before["n1"] && now["n2"] != before["n2"] && now["n3"] != before["n3"]
-			})
+			reportAnew(t, f, before)
 			a := f.WaitServing(failoverIn)
 			if got, _, err := f.Redis(index(t, a.Master.Node)).Get(t.Context(), "kept"); err != nil || got != "yes" {
 				t.Errorf("after the power loss the master %s shows %q, %v", a.Master.Node, got, err)
@@ -237,6 +243,16 @@ func boots(t *testing.T, f *Fleet) map[string]string {
 	return out
 }
 
+// reportAnew waits until the next run of each agent reports: before that an assessment
+// rests on what the one before it said.
+func reportAnew(t *testing.T, f *Fleet, before map[string]string) {
+	t.Helper()
+	eventually(t, servingIn, "every agent reports again", func() bool {
+		now := boots(t, f)
+		return now["n1"] != before["n1"] && now["n2"] != before["n2"] && now["n3"] != before["n3"]
+	})
+}
+
 // TestNoEmptyMaster is the promise no-empty-master: a master whose folder was
 // wiped while it was down does not serve while a replica holds the data.
 func TestNoEmptyMaster(t *testing.T) {
@@ -253,12 +269,12 @@ func TestNoEmptyMaster(t *testing.T) {
 			if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, 5*time.Second, "the agent has seen the data", func() bool {
+			eventually(t, servingIn, "the agent has seen the data", func() bool {
 				b, _ := os.ReadFile(filepath.Join(f.AgentConfig(master).StateDir, "instances", "redis-main-6379.json"))
 				return strings.Contains(string(b), `"had_data": true`)
 			})
 			// Replication is asynchronous: a master that dies at once may take the write along.
-			eventually(t, 5*time.Second, "every replica has the data", func() bool {
+			eventually(t, servingIn, "every replica has the data", func() bool {
 				for i := 1; i <= 3; i++ {
 					if got, _, err := f.Redis(i).Get(t.Context(), "kept"); err != nil || got != "yes" {
 						return false

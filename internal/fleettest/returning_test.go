@@ -58,6 +58,12 @@ func TestStaleReplicaIsNotPromoted(t *testing.T) {
 		}
 	}
 	signal(t, f, master, fleet.KindRedis, syscall.SIGCONT)
+	for i := 1; i <= 3; i++ { // else the other replica could be promoted before it reads what it was sent
+		eventually(t, servingIn, fmt.Sprintf("the sentinel of n%d finds the master up", i), func() bool {
+			view, err := f.Sentinel(i).Observe(t.Context(), "main", false)
+			return err == nil && !strings.Contains(view.Report.MasterFlags, "down")
+		})
+	}
 	signal(t, f, other, fleet.KindRedis, syscall.SIGCONT)
 	f.StartAgent(one, nil)
 	eventually(t, failoverIn, "the replica has caught up and can be promoted", func() bool {
@@ -72,7 +78,7 @@ func TestStaleReplicaIsNotPromoted(t *testing.T) {
 // starts and is synced (hazard S14, promise data-wins).
 func TestForeignDataIsHeld(t *testing.T) {
 	t.Parallel()
-	f := bring(t, 3, nil)
+	f := bring(t, 3, calm)
 	master := index(t, f.WaitServing(servingIn).Master.Node)
 	one := others(master)[0]
 	if err := f.Redis(master).Set(t.Context(), "kept", "yes"); err != nil {
@@ -126,7 +132,7 @@ func TestForeignDataIsHeld(t *testing.T) {
 // within seconds, and so is its end (hazard S15).
 func TestTroublesAreTold(t *testing.T) {
 	t.Parallel()
-	f := bring(t, 3, nil)
+	f := bring(t, 3, calm)
 	g := &group{Fleet: f}
 	g.find(t)
 	told := func(what string) {

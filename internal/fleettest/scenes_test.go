@@ -170,9 +170,10 @@ func leftService() scene {
 			}
 		},
 		check: func(t *testing.T, f *Fleet) {
-			if known, err := f.Client.AgentServices(t.Context()); err != nil || known["left"].ID != "" {
-				t.Errorf("the left service is still there (%v)", err)
-			}
+			eventually(t, servingIn, "the left service is gone", func() bool { // the report is written before the services
+				known, err := f.Client.AgentServices(t.Context())
+				return err == nil && known["left"].ID == ""
+			})
 		},
 	}
 }

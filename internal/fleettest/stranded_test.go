@@ -24,7 +24,7 @@ func TestStrandedUnderCuts(t *testing.T) {
 	_, addr := StandIn(t)
 	f := New(t, &nets, addr)
 	f.LeaseTTL = cutTTL
-	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(time.Second) })})
+	f.Apply(fleet.SpecRecord{Spec: f.Spec(3, func(g *fleet.GroupSpec) { g.Sentinel.DownAfter = fleet.Duration(cutDownAfter) })})
 	s := newStory(f, strandedLabels())
 	s.strandedFor = 300 * time.Millisecond
 	s.coordinator(1)

@@ -85,7 +85,7 @@ func newGroup(t *testing.T, lane string) *group {
 		s.Config = fleet.Directives{"maxmemory": {"64mb"}, "appendonly": {"no"}, "save": {""}}
 		s.Sentinel.DownAfter = fleet.Duration(15 * time.Second)
 		if lane == lanePeers {
-			s.Sentinel.DownAfter = fleet.Duration(2 * time.Second)
+			s.Sentinel.DownAfter = fleet.Duration(5 * time.Second)
 		}
 	})
 	g := &group{Fleet: f}
@@ -113,6 +113,11 @@ func staysWhole(t *testing.T, g *group) {
 	}
 }
 
+// lateLook is how long a check may fail without a reason: what an agent asks others has a
+// limit of half a second to a second, which a busy machine can exceed, and its next look
+// comes a second later. What a fault does to another check lasts as long as the fault.
+const lateLook = 5 * time.Second
+
 // breakIt breaks a whole group, waits until the check says so, looks at all
 // other checks meanwhile, and heals it where that can be done.
 func breakIt(t *testing.T, g *group, x fault) {
@@ -121,16 +126,22 @@ func breakIt(t *testing.T, g *group, x fault) {
 	x.do(t, g)
 	did := time.Now()
 	allowed := append([]string{x.check}, x.may...)
+	var strange time.Time
 	a := g.WaitFor(noticedIn, x.check+" failing", func(a fleet.Assessment) bool {
 		others := slices.DeleteFunc(failed(a), func(name string) bool { return slices.Contains(allowed, name) })
-		if len(others) > 0 {
+		switch {
+		case len(others) == 0:
+			strange = time.Time{}
+		case strange.IsZero():
+			strange = time.Now()
+		case time.Since(strange) > lateLook:
 			t.Fatalf("%s fails too, with no reason to:\n%s", others, failing(a))
 		}
 		if x.every > 0 && time.Since(did) >= x.every {
 			x.do(t, g)
 			did = time.Now()
 		}
-		return seen(a, x.check, x.names(g))
+		return len(others) == 0 && seen(a, x.check, x.names(g))
 	})
 	t.Logf("%s", failing(a))
 	if x.heal == nil {
