@@ -328,10 +328,10 @@ func newOffsets(s *stage) {
 	}
 	s.ask(s.redis(behind), "REPLICAOF", s.g.host(4), "6379") // where nobody is
 	s.tell(1, "SET last written")
-	s.await("one has it", 3*time.Second, func() bool { return s.ask(s.redis(ahead), "GET", "last") == "written" })
+	s.await("one has it", 15*time.Second, func() bool { return s.ask(s.redis(ahead), "GET", "last") == "written" })
 	s.end(s.redis(1), syscall.SIGKILL)
 	s.see("asked: %s", s.ask(s.sentinel(1), "SENTINEL", "FAILOVER", groupName))
-	s.await("the one that has it is promoted", 5*time.Second, func() bool { return s.role(ahead) == "master" })
+	s.await("the one that has it is promoted", 15*time.Second, func() bool { return s.role(ahead) == "master" })
 	s.see("the other one: %t", s.role(behind) == "master")
 }
 
